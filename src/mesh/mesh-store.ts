@@ -1,0 +1,80 @@
+/**
+ * The present state of everything we watch. Sources put and remove objects; the registry is told which
+ * keys changed and reads the present state: level, not edge. One store, so no copies of large maps per event.
+ */
+
+import { type Kind, type ObjectByKind, type ObjectKey, objectKey } from "./objects.ts";
+
+/** Something about this object changed (it came, went or has another value now). */
+export type MeshChange = { readonly [K in Kind]: MeshChangeOf<K> }[Kind];
+
+export interface MeshChangeOf<K extends Kind> {
+  readonly kind: K;
+  readonly key: ObjectKey;
+  /** The value before the first change of the batch; undefined: it was not there. */
+  readonly before: ObjectByKind[K] | undefined;
+  /** When the source learned of it, monotonic milliseconds (the start of `propagation_seconds`). */
+  readonly receivedAtMs: number;
+}
+
+/** Reading side of the store. */
+export interface MeshState {
+  /** All objects of one kind by key. A live view: do not hold across a turn of the event loop. */
+  all<K extends Kind>(kind: K): ReadonlyMap<ObjectKey, ObjectByKind[K]>;
+}
+
+export class MeshStore implements MeshState {
+  readonly #objects: { readonly [K in Kind]: Map<ObjectKey, ObjectByKind[K]> } = {
+    ServiceEntry: new Map(),
+    WorkloadEntry: new Map(),
+    Pod: new Map(),
+    Namespace: new Map(),
+    Node: new Map(),
+  };
+  readonly #listeners: ((changes: readonly MeshChange[]) => void)[] = [];
+  #pending = new Map<ObjectKey, MeshChange>();
+
+  all<K extends Kind>(kind: K): ReadonlyMap<ObjectKey, ObjectByKind[K]> {
+    return this.#objects[kind];
+  }
+
+  /** Puts an object in force; a value with the same uid and resourceVersion changes nothing. */
+  put<K extends Kind>(kind: K, object: ObjectByKind[K], receivedAtMs: number): void {
+    const key = objectKey(object.ref);
+    const objects = this.#objects[kind] as Map<ObjectKey, ObjectByKind[K]>;
+    const before = objects.get(key);
+    if (
+      before !== undefined &&
+      before.uid === object.uid &&
+      before.resourceVersion === object.resourceVersion
+    )
+      return;
+    objects.set(key, object);
+    this.#note({ kind, key, before, receivedAtMs });
+  }
+
+  remove<K extends Kind>(kind: K, key: ObjectKey, receivedAtMs: number): void {
+    const before = this.#objects[kind].get(key);
+    if (before === undefined) return;
+    this.#objects[kind].delete(key);
+    this.#note({ kind, key, before, receivedAtMs });
+  }
+
+  /** `listener` is called by `flush` with all changes since the last one, never with an empty list. */
+  onChange(listener: (changes: readonly MeshChange[]) => void): void {
+    this.#listeners.push(listener);
+  }
+
+  /** Tells the listeners what has changed. A source calls it when one event, file or list is wholly in. */
+  flush(): void {
+    if (this.#pending.size === 0) return;
+    const changes = [...this.#pending.values()];
+    this.#pending = new Map();
+    for (const listener of this.#listeners) listener(changes);
+  }
+
+  #note<K extends Kind>(change: MeshChangeOf<K>): void {
+    // The compiler does not see that each K makes a member of the union.
+    if (!this.#pending.has(change.key)) this.#pending.set(change.key, change as unknown as MeshChange);
+  }
+}

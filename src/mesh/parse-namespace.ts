@@ -1,0 +1,13 @@
+/** A Namespace at the door. */
+
+import type { NamespaceObject } from "./objects.ts";
+import { type ParsedKind, parseWithMetadata, readAnswerMode } from "./parse-metadata.ts";
+
+/** Total on any value: what cannot be read is a problem, never a throw. */
+export function parseNamespace(raw: unknown): ParsedKind<"Namespace"> {
+  return parseWithMetadata(
+    "Namespace",
+    raw,
+    (reading): NamespaceObject => ({ ...reading.object, answer: readAnswerMode(reading) }),
+  );
+}
