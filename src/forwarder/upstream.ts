@@ -1,0 +1,139 @@
+/** One upstream: how fast it answers, whether it does, and the sockets that lead to it. */
+
+import type { MonotonicMs } from "../runtime.ts";
+import type { FailureReason, UpstreamMetrics } from "./metrics.ts";
+import { RoundTrips } from "./round-trips.ts";
+import { SlidingCount } from "./sliding-count.ts";
+import { TcpLink } from "./tcp-link.ts";
+import { UdpPool, type UdpPoolOptions } from "./udp-pool.ts";
+import type { SocketAddress } from "./upstream-sockets.ts";
+
+/** Dead after this many sends ... */
+const SENDS_BEFORE_DEAD = 8;
+/** ... and this long without any reply: 2 s, and room for an upstream whose replies take just that. */
+const SILENCE_BEFORE_DEAD_MS = 2_200;
+/** By what an upstream is taken to be faster each time that another is preferred, so that it gets a new chance. */
+const FADING = 0.98;
+/** When much is in flight, resends are at most this share of first sends. */
+const RESEND_SHARE = 0.2;
+/** A resend waits for this many times the round trip that nearly all replies keep to ... */
+const PATIENCE = 2;
+/** ... but no longer than this: there must be time left for resends. */
+const MAX_PATIENCE_MS = 2_200;
+
+export type UpstreamOptions = Omit<UdpPoolOptions, "upstream"> & {
+  readonly metrics: UpstreamMetrics;
+  /** The upstream has died: probe it. */
+  readonly onDead: (upstream: Upstream) => void;
+};
+
+export class Upstream {
+  readonly to: SocketAddress;
+  readonly udp: UdpPool;
+  readonly tcp: TcpLink;
+  readonly #metrics: UpstreamMetrics;
+  readonly #onDead: (upstream: Upstream) => void;
+  readonly #roundTrips = new RoundTrips();
+  readonly #firstSends = new SlidingCount();
+  readonly #resends = new SlidingCount();
+  /** `FADING`, as often as others were preferred since it was asked last. */
+  #fading = 1;
+  #isDead = false;
+  #isLooping = false;
+  /** It told so itself, by ECONNREFUSED. */
+  #hasRefused = false;
+  #sendsSinceReply = 0;
+  #silentSinceMs: MonotonicMs = 0;
+
+  constructor(options: UpstreamOptions, maxSockets: number) {
+    this.to = options.to;
+    this.udp = new UdpPool({ ...options, upstream: this }, maxSockets);
+    this.tcp = new TcpLink({ ...options, upstream: this });
+    this.#metrics = options.metrics;
+    this.#onDead = options.onDead;
+    options.metrics.setUp(true);
+  }
+
+  /** To be probed only. */
+  get isDead(): boolean {
+    return this.#isDead;
+  }
+
+  get hasRefused(): boolean {
+    return this.#hasRefused;
+  }
+
+  /** It hands our queries back to us. */
+  get isLooping(): boolean {
+    return this.#isLooping;
+  }
+
+  set isLooping(isLooping: boolean) {
+    this.#isLooping = isLooping;
+    this.#metrics.setLooping(isLooping);
+  }
+
+  /** What to compare upstreams by: the smaller, the better; 0 until the first reply, so that each is tried. */
+  get expectedMs(): number {
+    return this.#roundTrips.smoothedMs * this.#fading;
+  }
+
+  /** How long after its sending a query that has no reply is worth sending again. */
+  get patienceMs(): number {
+    return Math.min(PATIENCE * this.#roundTrips.percentile95Ms, MAX_PATIENCE_MS);
+  }
+
+  /** Whether one more resend stays within the share of them that is good for an upstream under load. */
+  mayResend(nowMs: MonotonicMs): boolean {
+    return this.#resends.at(nowMs) < this.#firstSends.at(nowMs) * RESEND_SHARE;
+  }
+
+  noteSend(nowMs: MonotonicMs, isResend: boolean): void {
+    (isResend ? this.#resends : this.#firstSends).add(nowMs);
+    if (this.#sendsSinceReply === 0) this.#silentSinceMs = nowMs;
+    this.#sendsSinceReply += 1;
+    this.#fading = 1;
+  }
+
+  /** A valid reply, late or not: the upstream lives. */
+  noteReply(roundTripMs: number): void {
+    this.#metrics.replied(roundTripMs / 1000);
+    this.#roundTrips.add(roundTripMs);
+    this.#sendsSinceReply = 0;
+    this.#hasRefused = false;
+    if (!this.#isDead) return;
+    this.#isDead = false;
+    this.#metrics.setUp(true);
+  }
+
+  /** No reply for this long: its round trip is no shorter. */
+  noteWaiting(waitedMs: number): void {
+    this.#roundTrips.noteWaiting(waitedMs);
+  }
+
+  noteNotPreferred(): void {
+    this.#fading *= FADING;
+  }
+
+  noteFailure(reason: FailureReason): void {
+    this.#metrics.failed(reason);
+  }
+
+  noteRefusal(): void {
+    this.#hasRefused = true;
+    this.#die();
+  }
+
+  /** To be called now and then while replies are awaited. */
+  checkSilence(nowMs: MonotonicMs): void {
+    if (this.#sendsSinceReply < SENDS_BEFORE_DEAD) return;
+    if (nowMs - this.#silentSinceMs >= SILENCE_BEFORE_DEAD_MS) this.#die();
+  }
+
+  #die(): void {
+    if (this.#isDead) return;
+    this.#isDead = true;
+    this.#metrics.setUp(false);
+    this.#onDead(this);
+  }
+}
