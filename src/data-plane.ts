@@ -1,0 +1,333 @@
+/**
+ * The data plane of one thread: server, table and forwarder, fed by messages of the control plane. This module
+ * is the worker thread's entry, and `startDataPlane` the same for any other thread.
+ */
+
+import { monitorEventLoopDelay } from "node:perf_hooks";
+import { isMainThread, parentPort, workerData } from "node:worker_threads";
+import type { SocketAddress } from "./config/socket-address.ts";
+import { createDgramUpstreamSockets } from "./forwarder/dgram-upstream-sockets.ts";
+import { type ConfigurableForwarder, createForwarder } from "./forwarder/forwarder.ts";
+import type { LoopProbeOptions } from "./forwarder/loop-watch.ts";
+import { forwarderSeries } from "./forwarder/metrics.ts";
+import { assertNever, type Clock, type Random, systemClock, systemRandom } from "./runtime.ts";
+import { type SeriesDefinition, SharedSeries } from "./series.ts";
+import { Engine } from "./server/engine.ts";
+import type { ServerIdentity } from "./server/identity.ts";
+import { type BoundAddress, type ListenAddress, ListenError } from "./server/listen-address.ts";
+import { QUERY_SERIES, QueryMetrics } from "./server/metrics.ts";
+import { openTcpListener, type TcpListener } from "./server/tcp-listener.ts";
+import { openUdpListener, type UdpListener } from "./server/udp-listener.ts";
+import { FlatTable } from "./table/flat-table.ts";
+import type { HostName } from "./wire/host-name.ts";
+import type { IpPrefix } from "./wire/ip-address.ts";
+
+export type { BoundAddress, ListenAddress } from "./server/listen-address.ts";
+
+const ROLES = ["udp", "tcp"] as const;
+type Role = (typeof ROLES)[number];
+
+/** One thread's, given when it starts. */
+export interface DataPlaneOptions {
+  readonly role: Role;
+  readonly listen: readonly ListenAddress[];
+  /** Several threads of this role share the port. */
+  readonly reusePort: boolean;
+  /** By which all threads of the process know its loop probes; none: upstreams are not probed. */
+  readonly loopKey?: Uint8Array;
+  /** Of a `SharedSeries` with `dataPlaneSeries(settings)`. */
+  readonly series: SharedArrayBuffer;
+  readonly settings: DataPlaneSettings;
+}
+
+/** May change while the thread runs. */
+export interface DataPlaneSettings {
+  readonly clusterDomain: HostName;
+  readonly upstreams: readonly SocketAddress[];
+  /** For names at or below the cluster domain. */
+  readonly clusterUpstreams: readonly SocketAddress[];
+  readonly pendingTimeoutMs: number;
+  readonly negativeTtlSeconds: number;
+  readonly cacheOctets: number;
+  readonly cacheMaxTtlSeconds: number;
+  readonly staleAfterMs: number;
+  readonly maxStaleSeconds: number;
+  readonly maxInFlight: number;
+  readonly maxInFlightPerClient: number;
+  readonly rateLimit: number;
+  readonly trustedForwarders: readonly IpPrefix[];
+  /** Names that are not ours are refused. */
+  readonly refuse: boolean;
+  readonly tcpConnections: number;
+  readonly tcpPerAddress: number;
+  readonly relayHttps: boolean;
+  /** What is told to clients that ask who we are; undefined: nothing. */
+  readonly identity?: ServerIdentity | undefined;
+}
+
+export type ToDataPlane =
+  /** A packed delta of the table. */
+  | { readonly kind: "table"; readonly delta: Uint8Array }
+  | { readonly kind: "settings"; readonly settings: DataPlaneSettings }
+  /** Another thread has seen that the upstream hands our queries back to us. */
+  | { readonly kind: "loop"; readonly upstream: string }
+  /** The deltas so far hold every host. */
+  | { readonly kind: "synced" }
+  /** Take no more queries, finish what is in flight, end. */
+  | { readonly kind: "close" };
+
+export type FromDataPlane =
+  | { readonly kind: "listening"; readonly addresses: readonly BoundAddress[] }
+  /** A default address was left out because this machine does not have it. */
+  | { readonly kind: "warning"; readonly message: string }
+  /** The upstream has handed one of our queries back to us. */
+  | { readonly kind: "loop"; readonly upstream: string }
+  /** The delta with this version is wholly applied. */
+  | { readonly kind: "applied"; readonly version: number }
+  /** It cannot listen, and has ended. `code`: Node's own, such as `EADDRINUSE`. */
+  | { readonly kind: "failed"; readonly code: string; readonly message: string }
+  /** The first error that the program did not foresee; the thread goes on. */
+  | { readonly kind: "fault"; readonly message: string; readonly stack: string }
+  | { readonly kind: "closed" };
+
+/** The control plane's end of the line; `MessagePort` is one. */
+export interface DataPlanePort {
+  postMessage(message: FromDataPlane): void;
+  on(event: "message", listener: (message: ToDataPlane) => void): unknown;
+}
+
+/** What a test may want otherwise. */
+export interface DataPlaneParts {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly createForwarder: typeof createForwarder;
+  readonly localAddresses?: () => readonly string[];
+}
+
+const SYSTEM_PARTS: DataPlaneParts = { clock: systemClock, random: systemRandom, createForwarder };
+
+/** Queries that wait for a host's first addresses, of all hosts together. */
+const MAX_HELD = 4096;
+/** For what is in flight when the thread is told to close; a client waits no longer than this for any reply. */
+const CLOSE_MS = 5000;
+const LAG_SAMPLE_MS = 20;
+/** How long the greatest lag stays in the metric. */
+const LAG_WINDOW_MS = 1000;
+
+/** All numbers of one data-plane thread. */
+export function dataPlaneSeries(
+  settings: Pick<DataPlaneSettings, "upstreams" | "clusterUpstreams">,
+): SeriesDefinition[] {
+  return [
+    ...QUERY_SERIES,
+    ...forwarderSeries(settings),
+    {
+      name: "event_loop_lag_seconds",
+      help: "Longest delay of a data-plane thread's event loop in the last second.",
+      type: "gauge",
+      across: "max",
+      labels: { thread: ROLES },
+    },
+  ];
+}
+
+/**
+ * Builds the parts, listens and serves until it is told to close; everything it has to say goes to `port`.
+ * Resolves once it listens or has said why it cannot.
+ */
+export async function startDataPlane(
+  options: DataPlaneOptions,
+  port: DataPlanePort,
+  parts: Partial<DataPlaneParts> = {},
+): Promise<void> {
+  const dataPlane = new DataPlane(options, port, { ...SYSTEM_PARTS, ...parts });
+  port.on("message", (message) => dataPlane.receive(message));
+  await dataPlane.open();
+}
+
+class DataPlane {
+  readonly #options: DataPlaneOptions;
+  readonly #port: DataPlanePort;
+  readonly #parts: DataPlaneParts;
+  readonly #series: SharedSeries;
+  readonly #metrics: QueryMetrics;
+  readonly #table: FlatTable;
+  readonly #forwarder: ConfigurableForwarder;
+  readonly #engine: Engine;
+  #udp: UdpListener | null = null;
+  #tcp: TcpListener | null = null;
+  #appliedVersion = 0;
+  #isApplying = false;
+  /** The first sync ends with the deltas that are being applied. */
+  #syncFollows = false;
+  #isClosing = false;
+
+  constructor(options: DataPlaneOptions, port: DataPlanePort, parts: DataPlaneParts) {
+    this.#options = options;
+    this.#port = port;
+    this.#parts = parts;
+    const { clock, random } = parts;
+    const { settings } = options;
+    this.#series = new SharedSeries(dataPlaneSeries(settings), options.series);
+    this.#metrics = new QueryMetrics(this.#series);
+    this.#table = new FlatTable(random);
+    this.#forwarder = parts.createForwarder({
+      ...settings,
+      sockets: createDgramUpstreamSockets(),
+      series: this.#series,
+      clock,
+      random,
+      ...this.#loopProbes(),
+    });
+    this.#engine = new Engine(
+      {
+        table: this.#table,
+        forwarder: this.#forwarder,
+        metrics: this.#metrics,
+        clock,
+        random,
+        maxHeld: MAX_HELD,
+        onFault: (error) => this.#reportFault(error),
+      },
+      settings,
+    );
+  }
+
+  async open(): Promise<void> {
+    try {
+      const listener = this.#options.role === "udp" ? await this.#openUdp() : await this.#openTcp();
+      for (const { message } of listener.warnings) this.#port.postMessage({ kind: "warning", message });
+      this.#measureLag();
+      this.#port.postMessage({ kind: "listening", addresses: [...listener.addresses] });
+    } catch (error) {
+      await this.#forwarder.close();
+      if (!(error instanceof ListenError)) throw error;
+      this.#port.postMessage({ kind: "failed", code: error.code, message: error.message });
+    }
+  }
+
+  async #openUdp(): Promise<UdpListener> {
+    const { clock, localAddresses } = this.#parts;
+    const { listen, reusePort } = this.#options;
+    const shared = { engine: this.#engine, metrics: this.#metrics, clock, reusePort };
+    const parts = localAddresses === undefined ? shared : { ...shared, localAddresses };
+    this.#udp = await openUdpListener(parts, listen);
+    return this.#udp;
+  }
+
+  async #openTcp(): Promise<TcpListener> {
+    const { clock } = this.#parts;
+    const { listen, reusePort, settings } = this.#options;
+    const parts = { engine: this.#engine, metrics: this.#metrics, clock, reusePort };
+    this.#tcp = await openTcpListener(parts, tcpLimits(settings), listen);
+    return this.#tcp;
+  }
+
+  /** One role asks for all. */
+  #loopProbes(): { readonly loopProbes?: LoopProbeOptions } {
+    const { loopKey, role } = this.#options;
+    if (loopKey === undefined) return {};
+    const onLoop = (upstream: string) => this.#port.postMessage({ kind: "loop", upstream });
+    return { loopProbes: { key: loopKey, isAsker: role === "udp", onLoop } };
+  }
+
+  receive(message: ToDataPlane): void {
+    switch (message.kind) {
+      case "table":
+        this.#engine.applyDelta(message.delta);
+        this.#applySoon();
+        return;
+      case "synced":
+        this.#syncFollows = true;
+        this.#applySoon();
+        return;
+      case "settings":
+        this.#engine.updateSettings(message.settings);
+        this.#forwarder.update(message.settings);
+        this.#tcp?.setLimits(tcpLimits(message.settings));
+        return;
+      case "loop":
+        this.#forwarder.noteLoop(message.upstream);
+        return;
+      case "close":
+        void this.#close();
+        return;
+      default:
+        assertNever(message);
+    }
+  }
+
+  /** In turns of their own, so that queries are answered in between, however many deltas came together. */
+  #applySoon(): void {
+    if (this.#isApplying) return;
+    this.#isApplying = true;
+    setImmediate(() => this.#apply());
+  }
+
+  #apply(): void {
+    this.#isApplying = false;
+    const isMore = this.#engine.step();
+    const { version } = this.#table;
+    if (version !== this.#appliedVersion) {
+      this.#appliedVersion = version;
+      this.#port.postMessage({ kind: "applied", version });
+    }
+    if (isMore) {
+      this.#applySoon();
+    } else if (this.#syncFollows) {
+      this.#syncFollows = false;
+      this.#engine.setSynced();
+    }
+  }
+
+  async #close(): Promise<void> {
+    if (this.#isClosing) return;
+    this.#isClosing = true;
+    const { promise: tooLong, resolve } = Promise.withResolvers<void>();
+    const timer = this.#parts.clock.setTimer(CLOSE_MS, resolve);
+    this.#udp?.stop();
+    const tcpClosed = this.#tcp?.close();
+    await Promise.race([Promise.all([this.#engine.idle(), tcpClosed]), tooLong]);
+    timer.cancel();
+    this.#tcp?.destroyConnections();
+    await Promise.all([tcpClosed, this.#udp?.close(), this.#forwarder.close()]);
+    this.#port.postMessage({ kind: "closed" });
+  }
+
+  #reportFault(error: unknown): void {
+    const { message, stack } = error instanceof Error ? error : new Error(String(error));
+    this.#port.postMessage({ kind: "fault", message, stack: stack ?? "" });
+  }
+
+  #measureLag(): void {
+    const lag = monitorEventLoopDelay({ resolution: LAG_SAMPLE_MS });
+    lag.enable();
+    const at = this.#series.at("event_loop_lag_seconds", this.#options.role);
+    const sample = () => {
+      if (this.#isClosing) {
+        lag.disable();
+        return;
+      }
+      this.#series.values[at] = Math.max(0, lag.max / 1e9 - LAG_SAMPLE_MS / 1000);
+      lag.reset();
+      this.#parts.clock.setTimer(LAG_WINDOW_MS, sample);
+    };
+    this.#parts.clock.setTimer(LAG_WINDOW_MS, sample);
+  }
+}
+
+function tcpLimits(settings: DataPlaneSettings): {
+  readonly connections: number;
+  readonly perAddress: number;
+} {
+  return { connections: settings.tcpConnections, perAddress: settings.tcpPerAddress };
+}
+
+if (!isMainThread && parentPort !== null && isDataPlaneThread(workerData)) {
+  await startDataPlane(workerData, parentPort);
+}
+
+/** Other threads may load this module too (a test runner's, say). */
+function isDataPlaneThread(data: unknown): data is DataPlaneOptions {
+  return typeof data === "object" && data !== null && "role" in data && "series" in data && "listen" in data;
+}

@@ -1,0 +1,70 @@
+/** What both listeners take and give: where to listen, where they do, and why they cannot. */
+
+import { isIPv6 } from "node:net";
+import type { Transport } from "../runtime.ts";
+
+export interface ListenAddress {
+  readonly address: string;
+  /** 0: one that the system chooses. */
+  readonly port: number;
+  /** Not asked for by the user: a machine without this kind of address is no error. */
+  readonly isDefault: boolean;
+}
+
+export interface BoundAddress {
+  readonly transport: Transport;
+  readonly address: string;
+  readonly port: number;
+}
+
+/** An address that cannot be listened on. */
+export class ListenError extends Error {
+  /** Node's own, such as `EADDRINUSE`. */
+  readonly code: string;
+  readonly transport: Transport;
+  readonly address: string;
+  readonly port: number;
+
+  constructor(code: string, transport: Transport, address: string, port: number) {
+    super(
+      `cannot listen on ${transport} ${isIPv6(address) ? `[${address}]` : address}:${port}: ${reason(code)}`,
+    );
+    this.code = code;
+    this.transport = transport;
+    this.address = address;
+    this.port = port;
+  }
+}
+
+/** The error of a failed bind; anything else than a system error is rethrown. */
+export function listenError(
+  error: unknown,
+  transport: Transport,
+  address: string,
+  port: number,
+): ListenError {
+  if (error instanceof Error && "code" in error && typeof error.code === "string") {
+    return new ListenError(error.code, transport, address, port);
+  }
+  throw error;
+}
+
+/** Whether a default address may be left out: the machine has no such family or address. */
+export function isDispensable(listen: ListenAddress, error: ListenError): boolean {
+  return listen.isDefault && (error.code === "EAFNOSUPPORT" || error.code === "EADDRNOTAVAIL");
+}
+
+function reason(code: string): string {
+  switch (code) {
+    case "EADDRINUSE":
+      return "the port is taken (EADDRINUSE)";
+    case "EACCES":
+      return "not permitted; ports below 1024 need a privilege (EACCES)";
+    case "EADDRNOTAVAIL":
+      return "this machine has no such address (EADDRNOTAVAIL)";
+    case "EAFNOSUPPORT":
+      return "this machine has no such address family (EAFNOSUPPORT)";
+    default:
+      return code;
+  }
+}
