@@ -1,0 +1,171 @@
+/**
+ * From linked plans, resolutions and selections to the record that the data plane answers from. Pure.
+ *
+ *   targets of one family                   the other family      this family
+ *   some address                            any                   the union of what is there
+ *   none, a first attempt under way         any                   pending
+ *   none, all denied or failed              has addresses         empty (NODATA)
+ *   none, all denied or failed              pending               pending: nothing is known of the host yet
+ *   none, one failed here or there          none                  failed (SERVFAIL)
+ *   none, all denied                        none                  empty; a host resolved for itself: pass
+ */
+
+import type { Problem } from "../mesh/problem.ts";
+import type { MonotonicMs } from "../runtime.ts";
+import {
+  type AnswerSource,
+  type FamilyAnswer,
+  type HostRecord,
+  MIN_RESOLVED_TTL_SECONDS,
+} from "../table/host-record.ts";
+import type { HostName } from "../wire/host-name.ts";
+import { type Family, familyOf, type IpAddress } from "../wire/ip-address.ts";
+import { type FamilyState, type GatherInput, gather } from "./gather.ts";
+import type { HostPlan } from "./host-plan.ts";
+import type { Linked } from "./link.ts";
+import { MAX_ADDRESSES_PER_FAMILY, type RegistrySettings } from "./settings.ts";
+
+export type CompileSettings = Pick<
+  RegistrySettings,
+  "ttlSeconds" | "workloadTtlSeconds" | "resolvedMaxTtlSeconds" | "negativeTtlSeconds"
+>;
+
+export interface RealInput extends GatherInput {
+  /** Until when queries may be held, if the host is pending. */
+  readonly pendingUntilMs: MonotonicMs;
+}
+
+export interface Compiled {
+  readonly record: HostRecord;
+  readonly problems: readonly Problem[];
+  /** Some family has no address while a first attempt is under way. */
+  readonly isPending: boolean;
+}
+
+/** `winners`: the merged entries, oldest first. `addresses`: their virtual ones that are allowed. */
+export function compileVirtual(
+  host: HostName,
+  winners: readonly HostPlan[],
+  addresses: readonly IpAddress[],
+  settings: CompileSettings,
+): Compiled {
+  const ttlSeconds = Math.min(...winners.map((plan) => plan.ttlSeconds ?? settings.ttlSeconds));
+  const answers = {
+    A: constantAnswer(
+      addresses.filter((each) => familyOf(each) === "A"),
+      ttlSeconds,
+    ),
+    AAAA: constantAnswer(
+      addresses.filter((each) => familyOf(each) === "AAAA"),
+      ttlSeconds,
+    ),
+  };
+  return {
+    record: recordOf(host, "virtual", answers, settings, {}),
+    problems: [],
+    isPending: false,
+  };
+}
+
+export function compileReal(input: RealInput, settings: CompileSettings): Compiled {
+  const { host, parts } = input;
+  const problems: Problem[] = [];
+  const families = gather(input, problems);
+  const ttlSeconds = Math.min(...parts.map((part) => ttlOfPart(part, settings)));
+  const answers = {
+    A: familyAnswer(families.A, families.AAAA, ttlSeconds, input.pendingUntilMs),
+    AAAA: familyAnswer(families.AAAA, families.A, ttlSeconds, input.pendingUntilMs),
+  };
+  const isForItself = parts.every(({ plan }) => plan.real === undefined || plan.answerClass === "itself");
+  return {
+    record: recordOf(host, sourceOf(parts), answers, settings, {
+      isPass: isForItself && families.A.isDenied && families.AAAA.isDenied,
+      forwardsDnssec: parts[0]?.plan.answerClass === "itself",
+    }),
+    problems,
+    isPending: answers.A.kind === "pending" || answers.AAAA.kind === "pending",
+  };
+}
+
+/** RFC 8767, section 4: 30 s is the TTL that it recommends for stale data. */
+const STALE_TTL_SECONDS = 30;
+
+function familyAnswer(
+  own: FamilyState,
+  other: FamilyState,
+  ttlSeconds: number,
+  pendingUntilMs: MonotonicMs,
+): FamilyAnswer {
+  if (own.addresses.size > 0) {
+    const capSeconds = Math.min(
+      ttlSeconds,
+      own.isPending ? MIN_RESOLVED_TTL_SECONDS : ttlSeconds,
+      own.isStale ? STALE_TTL_SECONDS : ttlSeconds,
+    );
+    return {
+      kind: "addresses",
+      ...sorted(own.addresses),
+      ttlSeconds: capSeconds,
+      ...(own.expiresAtMs === undefined ? {} : { expiresAtMs: own.expiresAtMs }),
+      isStale: own.isStale,
+    };
+  }
+  if (own.isPending) return { kind: "pending", untilMs: pendingUntilMs };
+  if (own.isFiltered || other.addresses.size > 0) return EMPTY;
+  if (other.isPending) return { kind: "pending", untilMs: pendingUntilMs };
+  const failure = own.failure ?? other.failure;
+  return failure === undefined ? EMPTY : { kind: "failed", ...failure };
+}
+
+const EMPTY: FamilyAnswer = { kind: "empty" };
+
+function constantAnswer(addresses: readonly IpAddress[], ttlSeconds: number): FamilyAnswer {
+  if (addresses.length === 0) return EMPTY;
+  const first = addresses.slice(0, MAX_ADDRESSES_PER_FAMILY).sort();
+  return { kind: "addresses", addresses: first, ttlSeconds, isStale: false };
+}
+
+/** The first so many in the order of their coming (that of the entries' text), sorted; weights where they differ. */
+function sorted(addresses: ReadonlyMap<IpAddress, number>): {
+  readonly addresses: readonly IpAddress[];
+  readonly weights?: readonly number[];
+} {
+  const kept = [...addresses].slice(0, MAX_ADDRESSES_PER_FAMILY).sort(([a], [b]) => (a < b ? -1 : 1));
+  const list = kept.map(([address]) => address);
+  // Envoy takes an endpoint without a weight for one of weight 1.
+  const weights = kept.map(([, weight]) => weight || 1);
+  return weights.every((weight) => weight === weights[0])
+    ? { addresses: list }
+    : { addresses: list, weights };
+}
+
+/** The entry's own TTL, else the smallest that its kinds of addresses have. */
+function ttlOfPart({ plan, names, selectors, fixed }: Linked, settings: CompileSettings): number {
+  if (plan.ttlSeconds !== undefined) return plan.ttlSeconds;
+  const kinds: number[] = [];
+  if (names.length > 0) kinds.push(settings.resolvedMaxTtlSeconds);
+  if (selectors.length > 0) kinds.push(settings.workloadTtlSeconds);
+  if (fixed.length > 0 || kinds.length === 0) kinds.push(settings.ttlSeconds);
+  return Math.min(...kinds);
+}
+
+function sourceOf(parts: readonly Linked[]): AnswerSource {
+  if (parts.some((part) => part.names.length > 0)) return "resolved";
+  return parts.some((part) => part.selectors.length > 0) ? "workload" : "static";
+}
+
+function recordOf(
+  host: HostName,
+  source: AnswerSource,
+  answers: Readonly<Record<Family, FamilyAnswer>>,
+  { negativeTtlSeconds }: CompileSettings,
+  { isPass = false, forwardsDnssec = false },
+): HostRecord {
+  const isAuthoritative = source !== "resolved";
+  return {
+    host,
+    views: [
+      { visibleTo: "all", isPass, isAuthoritative, source, forwardsDnssec, negativeTtlSeconds, answers },
+    ],
+  };
+}

@@ -1,0 +1,211 @@
+/**
+ * What a host has in one family, and what it lacks: constant addresses, selected workloads, upstream's answers
+ * for each name, without what may never be answered. Pure.
+ */
+
+import type { ObjectRef, ServiceEntry } from "../mesh/objects.ts";
+import { type Problem, problem } from "../mesh/problem.ts";
+import type { LookupFailure, Resolution, Resolutions } from "../mesh/resolution.ts";
+import type { MonotonicMs } from "../runtime.ts";
+import { ExtendedError } from "../wire/constants.ts";
+import type { HostName } from "../wire/host-name.ts";
+import { type Family, familyOf, type IpAddress } from "../wire/ip-address.ts";
+import type { SelectorTarget } from "./host-plan.ts";
+import type { Linked, LinkedName } from "./link.ts";
+import { mismatchedPorts } from "./plan-endpoints.ts";
+import { forbiddenKind } from "./policy.ts";
+import type { SelectedWorkload } from "./selection.ts";
+import { MAX_ADDRESSES_PER_FAMILY } from "./settings.ts";
+
+export interface GatherInput {
+  readonly host: HostName;
+  /** One per merged entry, oldest first; not empty. */
+  readonly parts: readonly Linked[];
+  readonly resolutions: Resolutions;
+  readonly workloadsOf: (target: SelectorTarget) => readonly SelectedWorkload[];
+  /** Whether a name is not resolved because its namespace has too many. */
+  readonly isExcluded: (name: HostName) => boolean;
+}
+
+/** Both families of a host; what is wrong with its sources is added to `problems`. */
+export function gather(input: GatherInput, problems: Problem[]): Readonly<Record<Family, FamilyState>> {
+  const constants = gatherConstants(input, problems);
+  const names = mergedNames(input.parts);
+  return {
+    A: gatherFamily("A", constants, names, input, problems),
+    AAAA: gatherFamily("AAAA", constants, names, input, problems),
+  };
+}
+
+/** What is there in one family, and what is missing. */
+export interface FamilyState {
+  /** With weights; 0: not said. */
+  readonly addresses: ReadonlyMap<IpAddress, number>;
+  readonly isPending: boolean;
+  readonly isStale: boolean;
+  /** The earliest of the fresh names that have addresses here. */
+  readonly expiresAtMs: MonotonicMs | undefined;
+  readonly failure: Failure | undefined;
+  /** There are names, and upstream says of each that it has no address here. */
+  readonly isDenied: boolean;
+  /** All addresses that there would be are forbidden: definitely none. */
+  readonly isFiltered: boolean;
+}
+
+export interface Failure {
+  readonly error: ExtendedError;
+  readonly text: string;
+}
+
+interface Constants {
+  readonly A: ReadonlyMap<IpAddress, number>;
+  readonly AAAA: ReadonlyMap<IpAddress, number>;
+}
+
+/** Inline endpoint addresses and selected workloads. */
+function gatherConstants({ parts, workloadsOf }: GatherInput, problems: Problem[]): Constants {
+  const constants = { A: new Map<IpAddress, number>(), AAAA: new Map<IpAddress, number>() };
+  const add = (address: IpAddress, weight: number) => {
+    const ofFamily = constants[familyOf(address)];
+    ofFamily.set(address, Math.max(ofFamily.get(address) ?? 0, weight));
+  };
+  for (const { plan, fixed, selectors } of parts) {
+    for (const { address, weight } of fixed) add(address, weight);
+    for (const target of selectors)
+      for (const selected of workloadsOf(target)) {
+        for (const ip of selected.ips) add(ip, selected.weight);
+        problems.push(...selected.problems);
+        // A host that is merely linked to the selecting one has ports of its own.
+        if (plan.answerClass === "selected") problems.push(...portProblems(plan.entry, selected));
+      }
+  }
+  return constants;
+}
+
+function portProblems(entry: ServiceEntry, { workload }: SelectedWorkload): readonly Problem[] {
+  if (!("endpoint" in workload)) return [];
+  return mismatchedPorts(entry, workload.endpoint.ports)
+    .filter(({ isNamed }) => isNamed)
+    .map(({ port, reached }) => {
+      const message = `Port ${port.number} (${port.name}) of ${entry.ref.name} is port ${reached} here.`;
+      return problem("PortMismatch", workload.ref, "spec.ports", message);
+    });
+}
+
+function mergedNames(parts: readonly Linked[]): readonly LinkedName[] {
+  if (parts.length === 1) return parts[0]!.names;
+  const names = new Map<HostName, LinkedName>();
+  for (const each of parts.flatMap((part) => part.names)) {
+    const known = names.get(each.name);
+    const weight = Math.max(each.weight, known?.weight ?? 0);
+    names.set(each.name, { name: each.name, weight, isItself: each.isItself || known?.isItself === true });
+  }
+  return [...names.values()];
+}
+
+function gatherFamily(
+  family: Family,
+  constants: Constants,
+  names: readonly LinkedName[],
+  { host, parts, resolutions, isExcluded }: GatherInput,
+  problems: Problem[],
+): FamilyState {
+  const addresses = new Map(constants[family]);
+  let isPending = false;
+  let isStale = false;
+  let expiresAtMs: MonotonicMs | undefined;
+  let failure: Failure | undefined;
+  let denied = 0;
+  let filtered = 0;
+  const { ref } = parts[0]!.plan.entry;
+
+  /** Adds what may be answered; returns whether that was anything. */
+  const add = (name: LinkedName, resolved: readonly IpAddress[]): boolean => {
+    const allowed = resolved.filter((address) => forbiddenKind(address) === undefined);
+    if (allowed.length < resolved.length) problems.push(forbidden(ref, name.name, resolved));
+    for (const address of allowed) addresses.set(address, Math.max(addresses.get(address) ?? 0, name.weight));
+    if (allowed.length === 0) filtered += 1;
+    return allowed.length > 0;
+  };
+
+  for (const each of names) {
+    if (!each.isItself && isExcluded(each.name)) {
+      if (family === "A") problems.push(beyondLimit(ref, each.name));
+      failure ??= { error: ExtendedError.NOT_READY, text: cut(each.name, "too many names in its namespace") };
+      continue;
+    }
+    const resolution: Resolution = resolutions(each.name)?.[family] ?? NOT_ASKED;
+    switch (resolution.state) {
+      case "pending":
+        isPending = true;
+        break;
+      case "fresh":
+        if (add(each, resolution.addresses))
+          expiresAtMs = Math.min(expiresAtMs ?? Number.POSITIVE_INFINITY, resolution.expiresAtMs);
+        break;
+      case "stale":
+        if (add(each, resolution.addresses)) isStale = true;
+        break;
+      case "denied":
+        denied += 1;
+        break;
+      case "failed":
+        failure ??= failureOf(each.name, resolution.failure);
+        break;
+    }
+  }
+  if (addresses.size > MAX_ADDRESSES_PER_FAMILY) problems.push(tooMany(ref, host, family, addresses.size));
+  return {
+    addresses,
+    isPending,
+    isStale,
+    expiresAtMs,
+    failure,
+    isDenied: names.length > 0 && denied === names.length,
+    isFiltered: addresses.size === 0 && filtered > 0 && failure === undefined,
+  };
+}
+
+/** A name of which the refresher has not heard yet: the first attempt is due. */
+const NOT_ASKED: Resolution = { state: "pending", sinceMs: 0 };
+
+const FAILURE_TEXTS: Readonly<Record<LookupFailure, string>> = {
+  timeout: "no reply from upstream",
+  servfail: "SERVFAIL from upstream",
+  refused: "REFUSED from upstream",
+  formerr: "FORMERR from upstream",
+  notimp: "NOTIMP from upstream",
+  network: "upstream cannot be reached",
+  badresp: "unusable reply from upstream",
+};
+
+/** RFC 8914, sections 4.23 and 4.24. */
+function failureOf(name: HostName, failure: LookupFailure): Failure {
+  const error = failure === "timeout" ? ExtendedError.NO_REACHABLE_AUTHORITY : ExtendedError.NETWORK_ERROR;
+  return { error, text: cut(name, FAILURE_TEXTS[failure]) };
+}
+
+/** EXTRA-TEXT travels in a UDP reply that must stay small. */
+const MAX_TEXT_OCTETS = 100;
+
+/** `name: text`, at the cost of the name's front where it is too long. */
+function cut(name: HostName, text: string): string {
+  const room = MAX_TEXT_OCTETS - text.length - 2;
+  return `${name.length <= room ? name : `...${name.slice(name.length - room + 3)}`}: ${text}`;
+}
+
+function forbidden(ref: ObjectRef, name: HostName, addresses: readonly IpAddress[]): Problem {
+  const first = addresses.find((address) => forbiddenKind(address) !== undefined)!;
+  const message = `${name} resolves to ${first}, a ${forbiddenKind(first)} address.`;
+  return problem("AddressForbidden", ref, "", message);
+}
+
+function beyondLimit(ref: ObjectRef, name: HostName): Problem {
+  const message = `${name} is beyond the names per namespace (namesPerNamespace) and is not resolved.`;
+  return problem("LimitExceeded", ref, "spec.endpoints", message);
+}
+
+function tooMany(ref: ObjectRef, host: HostName, family: Family, count: number): Problem {
+  const message = `${host} has ${count} ${family} addresses; ${MAX_ADDRESSES_PER_FAMILY} are answered.`;
+  return problem("LimitExceeded", ref, "", message);
+}

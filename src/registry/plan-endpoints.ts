@@ -1,0 +1,110 @@
+/** The inline endpoints of an entry as addresses and names: which count, and why the others do not. */
+
+import type { Endpoint, ServiceEntry, ServicePort } from "../mesh/objects.ts";
+import { assertNever } from "../runtime.ts";
+import type { HostName } from "../wire/host-name.ts";
+import { familyOf, type IpAddress } from "../wire/ip-address.ts";
+import type { NameTarget, RealPlan, Report, WeightedAddress } from "./host-plan.ts";
+import { forbiddenKind } from "./policy.ts";
+import { MAX_ADDRESSES_PER_FAMILY, MAX_NAMES_PER_HOST } from "./settings.ts";
+
+/** `takesNames`: false for resolution STATIC. `network`: ours; undefined: not known. */
+export function planEndpoints(
+  entry: ServiceEntry,
+  takesNames: boolean,
+  network: string | undefined,
+  report: Report,
+): RealPlan {
+  const addresses = new Map<IpAddress, number>();
+  const names = new Map<HostName, number>();
+  const counts = { A: 0, AAAA: 0 };
+  let excess = 0;
+  for (const endpoint of entry.endpoints) {
+    const { address, path, weight } = endpoint;
+    if (isInOtherNetwork(endpoint, network)) {
+      report("EndpointOtherNetwork", path, `${path} is in the network ${endpoint.network}.`);
+      continue;
+    }
+    switch (address.kind) {
+      case "ip": {
+        const kind = forbiddenKind(address.ip);
+        if (kind !== undefined) {
+          report("AddressForbidden", `${path}.address`, `${address.ip} is a ${kind} address.`);
+          continue;
+        }
+        const known = addresses.get(address.ip);
+        if (known === undefined && ++counts[familyOf(address.ip)] > MAX_ADDRESSES_PER_FAMILY) {
+          excess += 1;
+          continue;
+        }
+        addresses.set(address.ip, Math.max(known ?? 0, weight));
+        break;
+      }
+      case "name": {
+        if (!takesNames) {
+          report("EndpointNameInStatic", `${path}.address`, `${address.name} is a name, not an IP address.`);
+          continue;
+        }
+        const known = names.get(address.name);
+        if (known === undefined && names.size === MAX_NAMES_PER_HOST) {
+          excess += 1;
+          continue;
+        }
+        names.set(address.name, Math.max(known ?? 0, weight));
+        break;
+      }
+      case "unix":
+        report("EndpointUnixSocket", `${path}.address`, `unix:${address.path} is a Unix socket.`);
+        continue;
+      case "none":
+        report("EndpointWithoutAddress", path, `${path} has no address.`);
+        continue;
+      default:
+        assertNever(address);
+    }
+    reportPorts(entry, endpoint, report);
+  }
+  if (excess > 0)
+    report(
+      "LimitExceeded",
+      "spec.endpoints",
+      `${excess} endpoints are more than ${MAX_ADDRESSES_PER_FAMILY} addresses of one family ` +
+        `or ${MAX_NAMES_PER_HOST} names.`,
+    );
+  return {
+    fixed: [...addresses].map(([address, weight]): WeightedAddress => ({ address, weight })),
+    targets: [...names].map(
+      ([name, weight]): NameTarget => ({ kind: "name", name, weight, isItself: false }),
+    ),
+  };
+}
+
+/** An endpoint that names no network, and all while our own is not known, count as ours. */
+export function isInOtherNetwork(endpoint: Endpoint, network: string | undefined): boolean {
+  return network !== undefined && endpoint.network !== undefined && endpoint.network !== network;
+}
+
+function reportPorts(entry: ServiceEntry, { ports, path }: Endpoint, report: Report): void {
+  for (const { port, reached, isNamed } of mismatchedPorts(entry, ports))
+    report(
+      "PortMismatch",
+      isNamed ? `${path}.ports` : "spec.ports",
+      `Port ${port.number} (${port.name}) is port ${reached} at ${path}.`,
+    );
+}
+
+/**
+ * The service ports that lead to another port of the endpoint: clients connect to the service port, and nothing
+ * between them and the endpoint changes it. `isNamed`: the endpoint itself says so, not the entry's target port.
+ */
+export function mismatchedPorts(
+  entry: ServiceEntry,
+  ports: Endpoint["ports"],
+): readonly { readonly port: ServicePort; readonly reached: number; readonly isNamed: boolean }[] {
+  return entry.ports
+    .map((port) => {
+      const named = Object.hasOwn(ports, port.name) ? ports[port.name] : undefined;
+      return { port, reached: named ?? port.targetPort ?? port.number, isNamed: named !== undefined };
+    })
+    .filter(({ port, reached }) => reached !== port.number);
+}
