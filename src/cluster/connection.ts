@@ -1,0 +1,118 @@
+/**
+ * The way into the cluster: a kubeconfig, or a pod's service account. The library reads them, refreshes tokens
+ * (files, exec plugins, OIDC) and prepares TLS; the requests are ours. This is the only file that imports it,
+ * and only when it is called, because that costs more than half a second and 80 MB.
+ */
+
+import { accessSync } from "node:fs";
+import type { RequestOptions } from "node:https";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import type { KubeConfig } from "@kubernetes/client-node";
+import type { ApiClient } from "./api-client.ts";
+import { type Credentials, HttpApiClient } from "./http-client.ts";
+
+export type ClusterAccess =
+  | { readonly kind: "kubeconfig"; readonly files: readonly string[] }
+  /** `root`: where the file system of the pod begins; "" in a pod. */
+  | { readonly kind: "service-account"; readonly root: string };
+
+/**
+ * The files of KUBECONFIG if that is set, else the pod that we run in, else ~/.kube/config. Undefined: there is
+ * none of them. Reads no file.
+ */
+export function findClusterAccess(
+  env: Readonly<Record<string, string | undefined>>,
+  home = homedir(),
+  root = "",
+): ClusterAccess | undefined {
+  const files = (env["KUBECONFIG"] ?? "").split(":").filter((file) => file !== "");
+  if (files.length > 0) return { kind: "kubeconfig", files };
+  if (env["KUBERNETES_SERVICE_HOST"] && isReadable(root + TOKEN_FILE)) {
+    return { kind: "service-account", root };
+  }
+  const file = join(home, ".kube", "config");
+  return isReadable(file) ? { kind: "kubeconfig", files: [file] } : undefined;
+}
+
+/** Rejects with a ClusterAccessError where no way in is described; makes no connection yet. */
+export async function connectCluster(access: ClusterAccess): Promise<ApiClient> {
+  const load = () => loadCredentials(access);
+  return new HttpApiClient(await load(), load);
+}
+
+/** What was given as the way into the cluster does not lead there. */
+export class ClusterAccessError extends Error {
+  readonly code = "CLUSTER_ACCESS";
+
+  constructor(message: string) {
+    super(message);
+    this.name = "ClusterAccessError";
+  }
+}
+
+const TOKEN_FILE = "/var/run/secrets/kubernetes.io/serviceaccount/token";
+
+async function loadCredentials(access: ClusterAccess): Promise<Credentials> {
+  const library = await import("@kubernetes/client-node");
+  const config = new library.KubeConfig();
+  try {
+    if (access.kind === "service-account") config.loadFromCluster(access.root);
+    for (const [position, file] of access.kind === "kubeconfig" ? access.files.entries() : []) {
+      if (position === 0) {
+        config.loadFromFile(file);
+        continue;
+      }
+      const further = new library.KubeConfig();
+      further.loadFromFile(file);
+      // The first file that names a current context decides, as with kubectl.
+      config.mergeConfig(further, config.getCurrentContext() !== undefined);
+    }
+  } catch (error) {
+    throw new ClusterAccessError(`${nameOf(access)}: ${error instanceof Error ? error.message : error}`);
+  }
+  const server = serverOf(config, access);
+  return { authentication: () => authenticate(config, server) };
+}
+
+async function authenticate(config: KubeConfig, { server, isProxied }: ServerOfConfig) {
+  const prepared: RequestOptions = {};
+  await config.applyToHTTPSOptions(prepared);
+  const { agent, headers, ...options } = prepared;
+  // A file's last line break is no part of the token, and not allowed in a header.
+  const trimmed = Object.entries(headers ?? {}).map(([name, value]) => [name, String(value).trim()]);
+  const proxy = isProxied && agent !== undefined ? { agent } : {};
+  return { server, options: { ...options, ...proxy, headers: Object.fromEntries(trimmed) } };
+}
+
+interface ServerOfConfig {
+  readonly server: string;
+  readonly isProxied: boolean;
+}
+
+function serverOf(config: KubeConfig, access: ClusterAccess): ServerOfConfig {
+  const cluster = config.getCurrentCluster();
+  if (!cluster) throw new ClusterAccessError(`${nameOf(access)}: its current context names no cluster`);
+  const { server, skipTLSVerify, proxyUrl } = cluster;
+  const protocol = URL.canParse(server) ? new URL(server).protocol : "";
+  if (protocol !== "https:" && protocol !== "http:")
+    throw new ClusterAccessError(`${nameOf(access)}: ${JSON.stringify(server)} is no server's URL`);
+  if (protocol === "http:" && !skipTLSVerify)
+    throw new ClusterAccessError(
+      `${nameOf(access)}: ${server} is without TLS; that needs insecure-skip-tls-verify: true`,
+    );
+  return { server, isProxied: proxyUrl !== undefined && proxyUrl !== "" };
+}
+
+function nameOf(access: ClusterAccess): string {
+  return access.kind === "kubeconfig" ? `kubeconfig ${access.files.join(":")}` : "service account";
+}
+
+function isReadable(file: string): boolean {
+  try {
+    accessSync(file);
+    return true;
+  } catch {
+    return false;
+  }
+}

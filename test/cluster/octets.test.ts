@@ -1,0 +1,145 @@
+/** Lines and list items in octets that come in pieces: the pieces must not matter. */
+
+import { expect } from "chai";
+import fc from "fast-check";
+import { LineSplitter } from "../../src/cluster/line-splitter.ts";
+import { ListItems } from "../../src/cluster/list-items.ts";
+
+/** The octets in pieces, cut at some places. */
+function cut(octets: Buffer, places: readonly number[]): Buffer[] {
+  const sorted = [...new Set(places.map((place) => place % (octets.length + 1)))].sort((a, b) => a - b);
+  const edges = [0, ...sorted, octets.length];
+  return edges.slice(1).map((end, index) => octets.subarray(edges[index], end));
+}
+
+const places = fc.array(fc.nat(4000), { maxLength: 60 });
+/** With the characters that a scanner of JSON could trip over. */
+const text = fc.string({
+  unit: fc.constantFrom("a", '"', "\\", "{", "}", "[", "]", ",", "\n", "ü", "🜁", "\0"),
+});
+const value = fc.letrec((tie) => ({
+  any: fc.oneof(
+    { maxDepth: 4 },
+    text,
+    fc.integer(),
+    fc.constant(null),
+    fc.boolean(),
+    fc.array(tie("any"), { maxLength: 4 }),
+    tie("object"),
+  ),
+  // No keys with escapes: JSON.parse of Node 24 takes some of them for others ({"\\": 1} after {"\"": 1}).
+  object: fc.dictionary(fc.constantFrom("items", "metadata", "__proto__", "{", "a]", "ü", ","), tie("any"), {
+    maxKeys: 4,
+  }),
+}));
+
+describe("LineSplitter", () => {
+  const split = (pieces: readonly Buffer[], most = 10_000) => {
+    const splitter = new LineSplitter(most);
+    const lines = pieces.flatMap((piece) => splitter.push(piece));
+    return { lines, isInLine: splitter.isInLine };
+  };
+
+  it("finds the same lines however the octets are cut", () => {
+    fc.assert(
+      fc.property(fc.array(text), places, (texts, at) => {
+        const lines = texts.map((each) => each.replaceAll("\n", "")).filter((each) => each !== "");
+        const octets = Buffer.from(lines.map((line) => `${line}\n`).join(""));
+        expect(split(cut(octets, at))).to.deep.equal({ lines, isInLine: false });
+      }),
+    );
+  });
+
+  it("knows a line that has not ended, and passes over empty ones", () => {
+    expect(split([Buffer.from("a\n\n\nb")])).to.deep.equal({ lines: ["a"], isInLine: true });
+    expect(split([Buffer.from("a\n\n\nb"), Buffer.from("\n")]).isInLine).to.equal(false);
+  });
+
+  it("keeps nothing of a line that is too long but its place", () => {
+    const pieces = ["12345\n", "123456\n1\n12345", "6", "789", "\n2\n"].map((each) => Buffer.from(each));
+    expect(split(pieces, 5).lines).to.deep.equal(["12345", undefined, "1", undefined, "2"]);
+  });
+});
+
+describe("ListItems", () => {
+  function read(pieces: readonly Buffer[], most = 1_000_000) {
+    const found: unknown[] = [];
+    let refused = 0;
+    const items = new ListItems(most, {
+      onItem: (raw) => found.push(raw),
+      onRefused: () => {
+        refused += 1;
+      },
+    });
+    for (const piece of pieces) items.push(piece);
+    return { found, refused, envelope: items.end() };
+  }
+
+  it("finds what JSON.parse finds, however the octets are cut", () => {
+    const objects = fc.array(value.object, { maxLength: 6 });
+    const order = fc.shuffledSubarray(["kind", "metadata", "items", "other"], { minLength: 4 });
+    fc.assert(
+      fc.property(objects, order, value.any, fc.boolean(), places, (all, keys, other, isPretty, at) => {
+        const fields: Record<string, unknown> = {
+          kind: "List",
+          metadata: { note: other, resourceVersion: "77", continue: "abc" },
+          items: all,
+          other: { items: [other, { items: [1] }] },
+        };
+        const list = Object.fromEntries(keys.map((key) => [key, fields[key]]));
+        const octets = Buffer.from(JSON.stringify(list, null, isPretty ? 2 : 0));
+        const { found, refused, envelope } = read(cut(octets, at));
+        expect(JSON.stringify(found)).to.equal(JSON.stringify(all));
+        expect(refused).to.equal(0);
+        expect(envelope).to.deep.equal({ resourceVersion: "77", continueToken: "abc" });
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it("takes null for no items, and no continue for the last page", () => {
+    const octets = Buffer.from('{"metadata":{"resourceVersion":"7"},"items":null}');
+    expect(read([octets])).to.deep.equal({
+      found: [],
+      refused: 0,
+      envelope: { resourceVersion: "7", continueToken: "" },
+    });
+  });
+
+  it("leaves out what is too large or no JSON, and nothing beside it", () => {
+    const octets = Buffer.from(
+      `{"items":[{"a":1},{"a":"${"x".repeat(100)}"},{"a":,},{"a":2}],"metadata":{"resourceVersion":"7"}}`,
+    );
+    for (const size of [1, 7, 1000]) {
+      const pieces = cut(
+        octets,
+        Array.from({ length: octets.length }, (_, index) => index * size),
+      );
+      expect(read(pieces, 50)).to.deep.include({ found: [{ a: 1 }, { a: 2 }], refused: 2 });
+    }
+  });
+
+  it("throws where it is no list", () => {
+    for (const octets of [
+      "",
+      "<html>",
+      "[]",
+      "null",
+      '{"items":[]}',
+      '{"metadata":{"resourceVersion":""},"items":[]}',
+      '{"metadata":{"resourceVersion":"7"},"items":[{"a":1}',
+      '{"metadata":{"resourceVersion":"7"},"items":[{"a":1}]',
+      '{"metadata":{"resourceVersion":"7"},"items":[]}}',
+    ]) {
+      expect(() => read([Buffer.from(octets)]), octets).to.throw(SyntaxError);
+    }
+  });
+
+  it("does not keep more than it may of what is no item", () => {
+    const items = new ListItems(1000, { onItem() {}, onRefused() {} });
+    const piece = Buffer.alloc(10_000, "a");
+    expect(() => {
+      for (let times = 0; times < 100; times++) items.push(piece);
+    }).to.throw(SyntaxError, "too long");
+  });
+});

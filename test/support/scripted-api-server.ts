@@ -1,0 +1,367 @@
+/**
+ * A Kubernetes API server over plain HTTP for tests. It holds objects and serves lists (in pages) and watches of
+ * them like a real one; a script can answer any single request in any other way.
+ */
+
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { ApiExchange, type ApiRequest, statusObject } from "./api-exchange.ts";
+
+/** An object as a manifest holds it. */
+export interface ApiObject {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly metadata: { readonly name: string; readonly namespace?: string } & Readonly<
+    Record<string, unknown>
+  >;
+  readonly [field: string]: unknown;
+}
+
+/** Answers one request in a way of its own. */
+export type Step = (exchange: ApiExchange) => void | Promise<void>;
+/** A part of the path, or anything about the request. */
+export type RequestMatch = string | ((request: ApiRequest) => boolean);
+
+export class ScriptedApiServer {
+  /** All requests so far. */
+  readonly requests: ApiRequest[] = [];
+  /** Plural names that are answered with 404 and 403. */
+  readonly missing = new Set<string>();
+  readonly denied = new Set<string>();
+  /** Versions of networking.istio.io that are served; none: the group is missing. */
+  istioVersions: readonly string[] = ["v1", "v1beta1", "v1alpha3"];
+  /** Bearer tokens that are let in; undefined: everybody. */
+  tokens: ReadonlySet<string> | undefined;
+  /** How a watch is told that its version is too old. */
+  expiredAs: "status" | "event" = "event";
+  /** Of all bodies. */
+  sentOctets = 0;
+  readonly #server: Server;
+  #port = 0;
+  #version = 1000;
+  #compactedBefore = 0;
+  #uid = 0;
+  #isLosing = false;
+  #connections = 0;
+  readonly #objects = new Map<string, Stored>();
+  readonly #events: LoggedEvent[] = [];
+  readonly #pagedLists = new Map<string, readonly Stored[]>();
+  readonly #watches = new Set<OpenWatch>();
+  readonly #scripts: { readonly match: RequestMatch; readonly step: Step }[] = [];
+  #unclaimed: ApiRequest[] = [];
+  readonly #waiters = new Set<() => void>();
+
+  static async start(): Promise<ScriptedApiServer> {
+    const server = new ScriptedApiServer();
+    await server.comeBack();
+    return server;
+  }
+
+  private constructor() {
+    this.#server = createServer((message, response) => {
+      response.on("error", () => {});
+      const exchange = new ApiExchange(message, response, (octets) => {
+        this.sentOctets += octets;
+      });
+      this.#note(exchange.request);
+      void this.#answer(exchange);
+    });
+    this.#server.keepAliveTimeout = 60_000;
+    this.#server.on("connection", () => {
+      this.#connections += 1;
+    });
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${this.#port}`;
+  }
+
+  /** Of the newest change. */
+  get resourceVersion(): string {
+    return String(this.#version);
+  }
+
+  /** How many connections were made to it so far. */
+  get connections(): number {
+    return this.#connections;
+  }
+
+  get openWatches(): number {
+    return this.#watches.size;
+  }
+
+  /** A kubeconfig that leads here. */
+  kubeconfig(token = "secret"): string {
+    return JSON.stringify({
+      apiVersion: "v1",
+      kind: "Config",
+      "current-context": "test",
+      contexts: [{ name: "test", context: { cluster: "test", user: "test" } }],
+      clusters: [{ name: "test", cluster: { server: this.url, "insecure-skip-tls-verify": true } }],
+      users: [{ name: "test", user: { token } }],
+    });
+  }
+
+  /** Creates or replaces; returns the object as it is now served. */
+  apply(object: ApiObject): ApiObject {
+    const plural = PLURALS[object.kind];
+    if (plural === undefined) throw new Error(`no kind ${object.kind} here`);
+    const key = keyOf(plural, object.metadata.namespace, object.metadata.name);
+    const before = this.#objects.get(key)?.object;
+    const resourceVersion = String(++this.#version);
+    const uid = before?.metadata["uid"] ?? `uid-${++this.#uid}`;
+    const creationTimestamp = before?.metadata["creationTimestamp"] ?? "2026-01-01T00:00:00Z";
+    const metadata = { creationTimestamp, uid, ...object.metadata, resourceVersion };
+    const stored = { ...object, metadata };
+    this.#objects.set(key, { plural, object: stored });
+    this.#log({ type: before === undefined ? "ADDED" : "MODIFIED", plural, object: stored });
+    return stored;
+  }
+
+  remove(kind: string, namespace: string | undefined, name: string): void {
+    const plural = PLURALS[kind] ?? kind;
+    const key = keyOf(plural, namespace, name);
+    const stored = this.#objects.get(key);
+    if (stored === undefined) throw new Error(`no object ${key} here`);
+    this.#objects.delete(key);
+    const metadata = { ...stored.object.metadata, resourceVersion: String(++this.#version) };
+    this.#log({ type: "DELETED", plural, object: { ...stored.object, metadata } });
+  }
+
+  /** The next request that matches is answered by `step`, in the order of the calls. */
+  script(match: RequestMatch, ...steps: readonly Step[]): void {
+    for (const step of steps) this.#scripts.push({ match, step });
+  }
+
+  /** The next request that matches and that no call returned yet: one that came already, or one that will. */
+  async nextRequest(match: RequestMatch): Promise<ApiRequest> {
+    for (const deadline = Date.now() + PATIENCE_MS; ; ) {
+      const found = this.#unclaimed.find((request) => matches(match, request));
+      if (found !== undefined) {
+        this.#unclaimed = this.#unclaimed.filter((request) => request !== found);
+        return found;
+      }
+      const restMs = deadline - Date.now();
+      if (restMs <= 0) throw new Error(`no request ${match} within ${PATIENCE_MS} ms`);
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, restMs);
+        this.#waiters.add(() => {
+          clearTimeout(timer);
+          resolve();
+        });
+      });
+    }
+  }
+
+  /** All versions up to now are too old from here on. */
+  compact(): void {
+    this.#compactedBefore = ++this.#version;
+    this.#events.length = 0;
+    this.#pagedLists.clear();
+  }
+
+  /** Something else of the cluster changed. */
+  passTime(versions = 1): void {
+    this.#version += versions;
+  }
+
+  /** What `change` does is in lists, and no watch ever tells of it. */
+  lose(change: () => void): void {
+    this.#isLosing = true;
+    change();
+    this.#isLosing = false;
+  }
+
+  /** Open watches are told how far they are. */
+  bookmark(): void {
+    for (const watch of this.#watches) watch.bookmark(this.resourceVersion);
+  }
+
+  endWatches(): void {
+    for (const { exchange } of this.#watches) exchange.end();
+  }
+
+  cutWatches(): void {
+    for (const { exchange } of this.#watches) exchange.cut();
+  }
+
+  /** Open watches hear nothing any more, and are not ended either; new ones are served. */
+  holdWatches(): void {
+    for (const watch of this.#watches) watch.isHeld = true;
+  }
+
+  /** Nobody listens at the port any more. */
+  async goAway(): Promise<void> {
+    const closed = new Promise((resolve) => this.#server.close(resolve));
+    this.#server.closeAllConnections();
+    await closed;
+  }
+
+  /** Listens again, at the same port. */
+  async comeBack(): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once("error", reject).listen(this.#port, "127.0.0.1", resolve);
+    });
+    this.#port = (this.#server.address() as AddressInfo).port;
+  }
+
+  async close(): Promise<void> {
+    if (this.#server.listening) await this.goAway();
+  }
+
+  #note(request: ApiRequest): void {
+    this.requests.push(request);
+    this.#unclaimed.push(request);
+    const waiters = [...this.#waiters];
+    this.#waiters.clear();
+    for (const wake of waiters) wake();
+  }
+
+  async #answer(exchange: ApiExchange): Promise<void> {
+    const { request } = exchange;
+    const at = this.#scripts.findIndex(({ match }) => matches(match, request));
+    if (at !== -1) return await this.#scripts.splice(at, 1)[0]!.step(exchange);
+    const token = request.authorization?.replace(/^Bearer /, "");
+    if (this.tokens !== undefined && !this.tokens.has(token ?? ""))
+      return exchange.refuse(401, "Unauthorized");
+    if (request.path === `/apis/${ISTIO}`) return this.#discover(exchange);
+    const [, group = "", version = "", plural = ""] =
+      /^\/(?:api|apis\/([^/]+))\/([^/]+)\/([^/]+)$/.exec(request.path) ?? [];
+    if (this.denied.has(plural)) return exchange.refuse(403, `${plural} is forbidden`);
+    const isServed =
+      group === ISTIO ? this.istioVersions.includes(version) : group === "" && version === "v1";
+    if (!isServed || this.missing.has(plural) || !Object.values(PLURALS).includes(plural))
+      return exchange.respond(404, "404 page not found\n");
+    const apiVersion = group === "" ? version : `${group}/${version}`;
+    if (request.isWatch) this.#watch(exchange, plural, apiVersion);
+    else this.#list(exchange, plural, apiVersion);
+  }
+
+  #discover(exchange: ApiExchange): void {
+    const versions = this.istioVersions.map((version) => ({ groupVersion: `${ISTIO}/${version}`, version }));
+    if (versions.length === 0) exchange.respond(404, "404 page not found\n");
+    else exchange.respond(200, { kind: "APIGroup", apiVersion: "v1", name: ISTIO, versions });
+  }
+
+  #list(exchange: ApiExchange, plural: string, apiVersion: string): void {
+    const { query } = exchange.request;
+    const limit = Number(query.get("limit") ?? 0) || Number.POSITIVE_INFINITY;
+    const token = query.get("continue");
+    const [version, from] = token === null ? [this.#version, 0] : readToken(token);
+    if (version < this.#compactedBefore) {
+      exchange.refuse(410, "The provided continue parameter is too old");
+      return;
+    }
+    const all =
+      (token === null ? undefined : this.#pagedLists.get(`${plural} ${version}`)) ??
+      [...this.#objects.values()].filter((each) => each.plural === plural);
+    // All pages are of the moment of the first.
+    if (limit < all.length) this.#pagedLists.set(`${plural} ${version}`, all);
+    const items = all.slice(from, from + limit).map(({ object }) => {
+      const { apiVersion: _apiVersion, kind: _kind, ...rest } = object;
+      // Lists of Kubernetes' own kinds do not repeat the kind in each item; those of custom resources do.
+      return apiVersion === "v1" ? rest : { apiVersion, kind: object.kind, ...rest };
+    });
+    const rest = from + limit < all.length ? { continue: `${version}.${from + limit}` } : {};
+    const metadata = { resourceVersion: String(version), ...rest };
+    exchange.respond(200, { kind: "List", apiVersion, metadata, items });
+  }
+
+  #watch(exchange: ApiExchange, plural: string, apiVersion: string): void {
+    const { query } = exchange.request;
+    const from = Number(query.get("resourceVersion"));
+    if (from < this.#compactedBefore) {
+      const message = `too old resource version: ${from} (${this.#compactedBefore})`;
+      if (this.expiredAs === "status") {
+        exchange.refuse(410, message);
+      } else {
+        exchange.open();
+        void exchange.event("ERROR", statusObject(410, message)).then(() => exchange.end());
+      }
+      return;
+    }
+    const watch = new OpenWatch(exchange, plural, apiVersion, () => this.resourceVersion);
+    this.#watches.add(watch);
+    exchange.onClose(() => {
+      watch.close();
+      this.#watches.delete(watch);
+    });
+    for (const event of this.#events)
+      if (Number(event.object.metadata["resourceVersion"]) > from) watch.tell(event);
+  }
+
+  #log(event: LoggedEvent): void {
+    if (this.#isLosing) return;
+    this.#events.push(event);
+    for (const watch of this.#watches) watch.tell(event);
+  }
+}
+
+interface Stored {
+  readonly plural: string;
+  readonly object: ApiObject;
+}
+
+interface LoggedEvent extends Stored {
+  readonly type: "ADDED" | "MODIFIED" | "DELETED";
+}
+
+class OpenWatch {
+  isHeld = false;
+  readonly exchange: ApiExchange;
+  readonly #plural: string;
+  readonly #apiVersion: string;
+  readonly #timers: readonly NodeJS.Timeout[];
+
+  constructor(exchange: ApiExchange, plural: string, apiVersion: string, version: () => string) {
+    this.exchange = exchange;
+    this.#plural = plural;
+    this.#apiVersion = apiVersion;
+    const spanMs = Number(exchange.request.query.get("timeoutSeconds") ?? 1800) * 1000;
+    this.#timers = [
+      setTimeout(() => this.bookmark(version()), Math.max(0, spanMs - BOOKMARK_BEFORE_END_MS)),
+      setTimeout(() => this.isHeld || exchange.end(), spanMs),
+    ];
+    exchange.open();
+  }
+
+  tell({ type, plural, object }: LoggedEvent): void {
+    if (plural !== this.#plural || this.isHeld) return;
+    void this.exchange.event(type, { ...object, apiVersion: this.#apiVersion });
+  }
+
+  bookmark(resourceVersion: string): void {
+    if (this.isHeld || this.exchange.request.query.get("allowWatchBookmarks") !== "true") return;
+    void this.exchange.event("BOOKMARK", { apiVersion: this.#apiVersion, metadata: { resourceVersion } });
+  }
+
+  close(): void {
+    for (const timer of this.#timers) clearTimeout(timer);
+  }
+}
+
+const ISTIO = "networking.istio.io";
+const PLURALS: Readonly<Record<string, string>> = {
+  ServiceEntry: "serviceentries",
+  WorkloadEntry: "workloadentries",
+  Namespace: "namespaces",
+  Pod: "pods",
+  Node: "nodes",
+};
+/** As the real one does. */
+const BOOKMARK_BEFORE_END_MS = 2000;
+/** A test that waits longer for a request waits in vain. */
+const PATIENCE_MS = 4000;
+
+function keyOf(plural: string, namespace: string | undefined, name: string): string {
+  return `${plural}/${namespace ?? ""}/${name}`;
+}
+
+function readToken(token: string): readonly [number, number] {
+  const [version, from] = token.split(".").map(Number);
+  return [version ?? 0, from ?? 0];
+}
+
+function matches(match: RequestMatch, request: ApiRequest): boolean {
+  return typeof match === "string" ? request.path.includes(match) : match(request);
+}
