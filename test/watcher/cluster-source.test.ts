@@ -1,0 +1,341 @@
+import { expect } from "chai";
+import { type MeshChange, MeshStore } from "../../src/mesh/mesh-store.ts";
+import type { Kind } from "../../src/mesh/objects.ts";
+import { ProblemBook } from "../../src/mesh/problem.ts";
+import { silentLogger } from "../../src/runtime.ts";
+import { ClusterSource } from "../../src/watcher/cluster-source.ts";
+import { FixedRandom, isWatch, plainClient, serviceEntry, until } from "../cluster/fixture.ts";
+import { FakeClock } from "../support/fake-clock.ts";
+import { type ApiObject, ScriptedApiServer } from "../support/scripted-api-server.ts";
+
+describe("ClusterSource", () => {
+  let server: ScriptedApiServer;
+  let clock: FakeClock;
+  let store: MeshStore;
+  let book: ProblemBook;
+  let batches: (readonly MeshChange[])[];
+  let synced: number;
+  let client: ReturnType<typeof plainClient>;
+  let source: ClusterSource;
+
+  beforeEach(async () => {
+    server = await ScriptedApiServer.start();
+    clock = new FakeClock();
+    store = new MeshStore();
+    book = new ProblemBook(() => clock.wallMs());
+    batches = [];
+    synced = 0;
+    store.onChange((changes) => batches.push(changes));
+    client = plainClient(server);
+    source = new ClusterSource({
+      client,
+      store,
+      problems: book,
+      clock,
+      random: new FixedRandom(),
+      logger: silentLogger,
+      onSynced: () => {
+        synced += 1;
+      },
+    });
+  });
+
+  afterEach(async () => {
+    await source.close();
+    await client.close();
+    await server.close();
+    expect(clock.timers).to.equal(0);
+  });
+
+  function names(kind: Kind): string {
+    return Array.from(store.all(kind).values(), ({ ref }) => ref.name)
+      .sort()
+      .join(" ");
+  }
+
+  function problems(): string[] {
+    return Array.from(book.all(), ({ problem: { code, object } }) => `${code} ${object.kind} ${object.name}`);
+  }
+
+  function requested(plural: string): number {
+    return server.requests.filter(({ path }) => path.endsWith(`/${plural}`)).length;
+  }
+
+  async function comes(kind: Kind, expected: string): Promise<void> {
+    await until(() => names(kind) === expected, `${kind} ${expected} (there is: ${names(kind)})`);
+  }
+
+  const selecting = (name: string, fields = {}) =>
+    serviceEntry(name, {
+      spec: {
+        hosts: [`${name}.example.com`],
+        resolution: "STATIC",
+        workloadSelector: { labels: { app: name } },
+        ...fields,
+      },
+    });
+
+  const pod = (name: string): ApiObject => ({
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { name, namespace: "default", labels: { app: "a" }, managedFields: [{ manager: "kubelet" }] },
+    status: { podIPs: [{ ip: "10.0.0.1" }], conditions: [{ type: "Ready", status: "True" }] },
+  });
+
+  it("has every kind in the store when it has started, one flush per kind", async () => {
+    server.apply(serviceEntry("a"));
+    server.apply(serviceEntry("b"));
+    server.apply({
+      apiVersion: "networking.istio.io/v1",
+      kind: "WorkloadEntry",
+      metadata: { name: "machine", namespace: "default" },
+      spec: { address: "1.1.1.1" },
+    });
+    server.apply({ apiVersion: "v1", kind: "Namespace", metadata: { name: "default" } });
+    await source.start();
+    expect(synced).to.equal(1);
+    expect([names("ServiceEntry"), names("WorkloadEntry"), names("Namespace")]).to.deep.equal([
+      "a b",
+      "machine",
+      "default",
+    ]);
+    expect(batches.map((changes) => changes.map(({ key }) => key)).sort()).to.deep.equal([
+      ["Namespace//default"],
+      ["ServiceEntry/default/a", "ServiceEntry/default/b"],
+      ["WorkloadEntry/default/machine"],
+    ]);
+    expect([requested("pods"), requested("nodes")]).to.deep.equal([0, 0]);
+    expect(problems()).to.deep.equal([]);
+  });
+
+  it("keeps only what is read of an object", async () => {
+    server.apply(
+      serviceEntry("a", {
+        metadata: {
+          managedFields: [{ manager: "kubectl", fieldsV1: { "f:spec": {} } }],
+          annotations: { "kubectl.kubernetes.io/last-applied-configuration": "{}" },
+        },
+      }),
+    );
+    await source.start();
+    const [entry] = store.all("ServiceEntry").values();
+    expect(JSON.stringify(entry)).not.to.contain("kubectl");
+  });
+
+  it("follows what is added, changed and deleted", async () => {
+    await source.start();
+    await until(() => server.openWatches === 3, "three watches");
+    server.apply(serviceEntry("a"));
+    await comes("ServiceEntry", "a");
+    server.apply(serviceEntry("a", { spec: { hosts: ["new.example.com"] } }));
+    await until(() => [...store.all("ServiceEntry").values()][0]?.hosts[0] === "new.example.com", "a change");
+    server.remove("ServiceEntry", "default", "a");
+    await comes("ServiceEntry", "");
+  });
+
+  it("replaces the kind with what a new list has, and tells of the difference alone", async () => {
+    for (const name of ["a", "b", "c"]) server.apply(serviceEntry(name));
+    await source.start();
+    await until(() => server.openWatches === 3, "three watches");
+    server.lose(() => {
+      server.remove("ServiceEntry", "default", "a");
+      server.apply(serviceEntry("b", { spec: { hosts: ["other.example.com"] } }));
+      server.apply(serviceEntry("d"));
+    });
+    batches.length = 0;
+    server.compact();
+    clock.advance(25_000);
+    server.endWatches();
+    await comes("ServiceEntry", "b c d");
+    expect(batches.map((changes) => changes.map(({ key }) => key.split("/")[2]).sort())).to.deep.equal([
+      ["a", "b", "d"],
+    ]);
+  });
+
+  it("takes over a store that holds objects already, and drops what is not there any more", async () => {
+    const old = { uid: "1", resourceVersion: "1", createdAtMs: undefined, labels: {}, annotations: {} };
+    const ref = { kind: "Namespace", namespace: "", name: "gone" } as const;
+    store.put("Namespace", { ...old, ref, answer: undefined }, 0);
+    store.flush();
+    server.apply({ apiVersion: "v1", kind: "Namespace", metadata: { name: "there" } });
+    await source.start();
+    expect(names("Namespace")).to.equal("there");
+  });
+
+  it("reports an object that is not in order, and forgets that with the object", async () => {
+    const bad = serviceEntry("bad", { spec: { hosts: "none" } });
+    server.apply(bad);
+    server.apply(serviceEntry("good"));
+    await source.start();
+    expect(names("ServiceEntry")).to.equal("good");
+    expect(problems()).to.deep.equal(["ShapeInvalid ServiceEntry bad"]);
+    await until(() => server.openWatches === 3, "three watches");
+    server.apply(serviceEntry("bad"));
+    await comes("ServiceEntry", "bad good");
+    expect(problems()).to.deep.equal([]);
+    server.apply(bad);
+    await comes("ServiceEntry", "good");
+    expect(problems()).to.deep.equal(["ShapeInvalid ServiceEntry bad"]);
+    server.lose(() => server.remove("ServiceEntry", "default", "bad"));
+    server.compact();
+    clock.advance(25_000);
+    server.endWatches();
+    await until(() => problems().length === 0, "no problem");
+  });
+
+  it("reports objects that are too large to be taken", async () => {
+    server.apply(serviceEntry("huge", { spec: { hosts: ["a.example.com"], note: "x".repeat(3_000_000) } }));
+    server.apply(serviceEntry("good"));
+    await source.start();
+    expect(names("ServiceEntry")).to.equal("good");
+    expect(problems()).to.deep.equal(["ObjectUnreadable ServiceEntry "]);
+  });
+
+  it("starts without Istio's kinds and without rights, and says what is missing", async () => {
+    server.istioVersions = [];
+    server.denied.add("namespaces");
+    await source.start();
+    expect(synced).to.equal(1);
+    expect(problems().sort()).to.deep.equal([
+      "AccessDenied Namespace ",
+      "ResourceMissing ServiceEntry ",
+      "ResourceMissing WorkloadEntry ",
+    ]);
+    expect(source.watches().map(({ kind, isConnected }) => [kind, isConnected])).to.deep.equal([
+      ["ServiceEntry", false],
+      ["WorkloadEntry", false],
+      ["Namespace", false],
+      ["Pod", undefined],
+    ]);
+    await until(() => clock.timers === 3, "three waits");
+    server.apply(serviceEntry("a"));
+    server.istioVersions = ["v1"];
+    server.denied.clear();
+    clock.advance(30_000);
+    await comes("ServiceEntry", "a");
+    await until(() => problems().length === 0, "no problem");
+    expect(synced).to.equal(1);
+  });
+
+  it("is not synced while a kind fails, and says which", async () => {
+    server.script("/namespaces", (exchange) => exchange.refuse(500, "etcd is away"));
+    const started = source.start();
+    await until(() => names("ServiceEntry") === "" && source.missing().length === 1, "one kind");
+    await until(() => source.missing()[0]?.includes("etcd") === true, "the reason");
+    expect(source.missing()).to.deep.equal(["namespaces were not listed yet: 500 etcd is away"]);
+    await new Promise(setImmediate);
+    expect(synced).to.equal(0);
+    clock.advance(800);
+    await started;
+    expect(source.missing()).to.deep.equal([]);
+  });
+
+  it("ends its start when it is closed before it is synced", async () => {
+    await server.goAway();
+    const started = source.start();
+    await until(() => source.missing().every((text) => text.includes("ECONNREFUSED")), "no server");
+    await source.close();
+    await started;
+    expect(synced).to.equal(0);
+  });
+
+  describe("pods", () => {
+    it("are in the store when it has started, if an entry selects workloads", async () => {
+      server.apply(selecting("a"));
+      server.apply(pod("one"));
+      server.script("/pods", async (exchange) => {
+        expect(synced).to.equal(0);
+        exchange.refuse(503, "not yet");
+      });
+      const started = source.start();
+      await server.nextRequest("/pods");
+      await until(() => source.missing()[0]?.includes("503") === true, "the refusal");
+      clock.advance(800);
+      await started;
+      expect(names("Pod")).to.equal("one");
+      expect(source.watches().at(-1)).to.include({ kind: "Pod" });
+    });
+
+    it("are not watched for entries whose endpoints are inline, or that take no workloads", async () => {
+      server.apply(selecting("a", { endpoints: [{ address: "1.1.1.1" }] }));
+      server.apply(selecting("b", { resolution: "DYNAMIC_DNS", hosts: ["*.b.example.com"] }));
+      await source.start();
+      expect(requested("pods")).to.equal(0);
+    });
+
+    for (const resolution of ["STATIC", "DNS", "DNS_ROUND_ROBIN", "NONE"]) {
+      it(`are watched for a selector with ${resolution}`, async () => {
+        server.apply(selecting("a", { resolution }));
+        await source.start();
+        expect(requested("pods")).to.be.above(0);
+      });
+    }
+
+    it("come with the first entry that selects and go some time after the last", async () => {
+      server.apply(pod("one"));
+      await source.start();
+      await until(() => server.openWatches === 3, "three watches");
+      server.apply(selecting("a"));
+      await comes("Pod", "one");
+      await until(() => server.openWatches === 4, "four watches");
+      server.apply(selecting("b"));
+      server.remove("ServiceEntry", "default", "a");
+      await comes("ServiceEntry", "b");
+      clock.advance(20_000);
+      server.bookmark();
+      server.apply(selecting("b", { endpoints: [{ address: "1.1.1.1" }] }));
+      await until(() => [...store.all("ServiceEntry").values()][0]!.hasEndpoints, "endpoints");
+      await until(() => clock.timers === 5, "the wait");
+      clock.advance(14_000);
+      server.bookmark();
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      clock.advance(15_999);
+      expect(names("Pod")).to.equal("one");
+      batches.length = 0;
+      clock.advance(1);
+      expect(names("Pod")).to.equal("");
+      expect(batches.flat().map(({ key }) => key)).to.deep.equal(["Pod/default/one"]);
+      await until(() => server.openWatches === 3, "three watches");
+      expect(source.watches().at(-1)?.isConnected).to.equal(undefined);
+      server.apply(selecting("c"));
+      await comes("Pod", "one");
+    });
+
+    it("stay when the entry is only replaced", async () => {
+      server.apply(pod("one"));
+      server.apply(selecting("a"));
+      await source.start();
+      await until(() => server.openWatches === 4, "four watches");
+      const before = requested("pods");
+      server.remove("ServiceEntry", "default", "a");
+      await comes("ServiceEntry", "");
+      clock.advance(10_000);
+      server.bookmark();
+      server.apply(selecting("a"));
+      await comes("ServiceEntry", "a");
+      clock.advance(24_000);
+      server.bookmark();
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      expect(names("Pod")).to.equal("one");
+      expect(requested("pods")).to.equal(before);
+    });
+
+    it("that are denied are said to be, and leave the rest alone", async () => {
+      server.apply(selecting("a"));
+      server.denied.add("pods");
+      await source.start();
+      expect(problems()).to.deep.equal(["AccessDenied Pod "]);
+      expect(names("ServiceEntry")).to.equal("a");
+    });
+  });
+
+  it("is silent once it is closed", async () => {
+    await source.start();
+    await until(() => server.openWatches === 3, "three watches");
+    await source.close();
+    server.apply(serviceEntry("a"));
+    await until(() => server.openWatches === 0, "no watch");
+    expect(batches).to.deep.equal([]);
+    expect(server.requests.filter(isWatch)).to.have.length(3);
+  });
+});
