@@ -1,0 +1,83 @@
+/** All metrics of the process in one registry: the process's own, the threads' shared series, other parts' numbers. */
+
+import { monitorEventLoopDelay } from "node:perf_hooks";
+import { collectDefaultMetrics, Registry } from "prom-client";
+import type { SeriesDefinition, SharedSeries } from "../series.ts";
+import { registerScrapedMetric, type ScrapedMetric } from "./scraped-metric.ts";
+import { registerSharedSeries } from "./shared-metrics.ts";
+import { readUdpDrops, UDP_SOCKET_TABLES } from "./udp-drops.ts";
+
+export interface MetricsOptions {
+  /** Of the program, for `build_info`. */
+  readonly version: string;
+  /** Ports of the UDP listeners, asked at each scrape. */
+  readonly listenPorts: () => readonly number[];
+  readonly udpSocketTables?: readonly string[];
+}
+
+export interface Metrics {
+  /** For parts that bring metrics of the library's own classes. */
+  readonly registry: Registry;
+  /** Numbers of the threads; see `registerSharedSeries`. */
+  addSharedSeries(definitions: readonly SeriesDefinition[], read: () => readonly SharedSeries[]): void;
+  /** Numbers that a part of the control plane keeps and is asked for at each scrape. */
+  addScraped(metric: ScrapedMetric): void;
+  /** Everything in the text format; `contentType` says which one. */
+  text(): Promise<string>;
+  readonly contentType: string;
+  close(): void;
+}
+
+/** Starts to watch this thread's event loop; `close` ends that. */
+export function createMetrics(options: MetricsOptions): Metrics {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  const mainLag = monitorEventLoopDelay({ resolution: LAG_RESOLUTION_MS });
+  mainLag.enable();
+
+  registerScrapedMetric(registry, {
+    name: "build_info",
+    help: "Always 1; the labels say what is running.",
+    type: "gauge",
+    labelNames: ["version", "node"],
+    read: () => [{ labels: { version: options.version, node: process.versions.node }, value: 1 }],
+  });
+  registerScrapedMetric(registry, {
+    name: "event_loop_lag_seconds",
+    help: "Longest delay of a thread's event loop: of main since the last scrape, of the others in the last second.",
+    type: "gauge",
+    labelNames: ["thread"],
+    read: () => [{ labels: { thread: "main" }, value: takeLagSeconds(mainLag) }],
+  });
+  registerScrapedMetric(registry, {
+    name: "udp_socket_drops_total",
+    help: "Datagrams to our ports that the kernel dropped because the socket's buffer was full.",
+    type: "counter",
+    labelNames: [],
+    read: () => [
+      {
+        labels: {},
+        value: readUdpDrops(options.listenPorts(), options.udpSocketTables ?? UDP_SOCKET_TABLES),
+      },
+    ],
+  });
+
+  return {
+    registry,
+    addSharedSeries: (definitions, read) => registerSharedSeries(registry, definitions, read),
+    addScraped: (metric) => registerScrapedMetric(registry, metric),
+    text: () => registry.metrics(),
+    contentType: registry.contentType,
+    close: () => mainLag.disable(),
+  };
+}
+
+/** How often the loop is looked at; shorter delays than this are not seen. */
+const LAG_RESOLUTION_MS = 10;
+
+/** The monitor records the whole time between two looks, of which the resolution is no delay. */
+function takeLagSeconds(monitor: ReturnType<typeof monitorEventLoopDelay>): number {
+  const longestMs = monitor.max / 1e6;
+  monitor.reset();
+  return Math.max(0, longestMs - LAG_RESOLUTION_MS) / 1000;
+}
