@@ -1,0 +1,126 @@
+/** The import table of ARCHITECTURE.md, kept true by reading the import lines of the sources. */
+
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join, relative, resolve } from "node:path";
+import { expect } from "chai";
+
+const SOURCES = resolve(import.meta.dirname, "../src");
+
+/** Folder or file at the top of src/ -> what else of src/ it may import. */
+const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
+  "runtime.ts": [],
+  "series.ts": [],
+  wire: [],
+  config: ["wire"],
+  mesh: ["wire"],
+  table: ["wire", "mesh"],
+  forwarder: ["wire"],
+  server: ["table", "forwarder", "wire"],
+  "data-plane.ts": ["server", "table", "forwarder", "wire", "config"],
+  "data-plane-thread.ts": ["data-plane.ts"],
+  refresher: ["mesh", "wire"],
+  cluster: ["config"],
+  watcher: ["mesh", "cluster", "wire"],
+  registry: ["mesh", "table", "wire"],
+  telemetry: ["config"],
+  cli: ["config", "watcher", "registry", "mesh", "wire"],
+  "part-settings.ts": ["config", "data-plane.ts", "refresher", "registry"],
+  "app.ts": ["*"],
+  "main.ts": ["app.ts", "cli", "config"],
+};
+
+/** Package -> the only places that may import it. */
+const PACKAGE_HOMES: Readonly<Record<string, readonly string[]>> = {
+  "@kubernetes/client-node": ["cluster"],
+  "lru-cache": ["forwarder"],
+  pino: ["telemetry"],
+  dns2: ["cli"],
+  zod: ["config"],
+  yaml: ["config", "cli"],
+  "js-yaml": ["watcher"],
+};
+
+/** Folders in which a file `metrics.ts` may import prom-client; telemetry may anywhere. */
+const METRICS_FILE = /(^|\/)metrics\.ts$/;
+
+interface Import {
+  readonly file: string;
+  readonly home: string;
+  readonly specifier: string;
+}
+
+function importsOf(text: string): string[] {
+  const found = text.matchAll(
+    /^\s*(?:import|export)\b[^;"]*?\bfrom\s+"([^"]+)"|^\s*import\s+"([^"]+)"|\bimport\("([^"]+)"\)/gm,
+  );
+  return [...found].map((match) => match[1] ?? match[2] ?? match[3]!);
+}
+
+function allImports(): Import[] {
+  const files = readdirSync(SOURCES, { recursive: true, encoding: "utf8" }).filter((file) =>
+    file.endsWith(".ts"),
+  );
+  return files.flatMap((file) => {
+    const home = file.includes("/") ? file.slice(0, file.indexOf("/")) : file;
+    return importsOf(readFileSync(join(SOURCES, file), "utf8")).map((specifier) => ({
+      file,
+      home,
+      specifier,
+    }));
+  });
+}
+
+/** Which import lines break the table, said in a sentence each. */
+function violations(imports: readonly Import[]): string[] {
+  return imports.flatMap(({ file, home, specifier }) => {
+    const allowed = MAY_IMPORT[home];
+    if (allowed === undefined) return [`src/${file}: ${home} has no line in the import table`];
+    if (specifier.startsWith("node:")) return [];
+    if (!specifier.startsWith(".")) {
+      const name = specifier.startsWith("@")
+        ? specifier.split("/").slice(0, 2).join("/")
+        : specifier.split("/")[0]!;
+      if (name === "prom-client") {
+        return home === "telemetry" || METRICS_FILE.test(file)
+          ? []
+          : [`src/${file} imports prom-client outside metrics.ts`];
+      }
+      const homes = PACKAGE_HOMES[name];
+      if (homes === undefined) return [`src/${file} imports ${name}, which has no home in the import table`];
+      return homes.includes(home)
+        ? []
+        : [`src/${file} imports ${name}, which belongs to ${homes.join(", ")}`];
+    }
+    const target = relative(SOURCES, resolve(SOURCES, dirname(file), specifier));
+    const targetHome = target.includes("/") ? target.slice(0, target.indexOf("/")) : target;
+    if (targetHome === home || targetHome === "runtime.ts" || targetHome === "series.ts") return [];
+    return allowed.includes("*") || allowed.includes(targetHome) ? [] : [`src/${file} imports ${target}`];
+  });
+}
+
+describe("import table", () => {
+  it("holds for every import line of src/", () => {
+    const imports = allImports();
+    expect(imports.length).to.be.greaterThan(20);
+    expect(violations(imports)).to.deep.equal([]);
+  });
+
+  it("notices an import that the table forbids", () => {
+    const cases: [string, string, string][] = [
+      ["server/engine.ts", "../registry/registry.ts", "src/server/engine.ts imports registry/registry.ts"],
+      ["wire/name.ts", "../mesh/objects.ts", "src/wire/name.ts imports mesh/objects.ts"],
+      ["registry/plan.ts", "lru-cache", "src/registry/plan.ts imports lru-cache, which belongs to forwarder"],
+      ["server/decide.ts", "prom-client", "src/server/decide.ts imports prom-client outside metrics.ts"],
+      ["extra/a.ts", "../wire/name.ts", "src/extra/a.ts: extra has no line in the import table"],
+    ];
+    for (const [file, specifier, message] of cases) {
+      expect(violations([{ file, home: file.split("/")[0]!, specifier }])).to.deep.equal([message]);
+    }
+  });
+
+  it("reads every form of an import line", () => {
+    const text =
+      'import { a } from "./a.ts";\nimport {\n  b,\n} from "./b.ts";\nimport "./c.ts";\nexport * from "./d.ts";\nimport type { E } from "./e.ts";\nawait import("./f.ts");\n';
+    expect(importsOf(text)).to.deep.equal(["./a.ts", "./b.ts", "./c.ts", "./d.ts", "./e.ts", "./f.ts"]);
+  });
+});

@@ -1,0 +1,76 @@
+/** One question to a server on loopback, one decoded reply: the test's own small client. */
+
+import { createSocket } from "node:dgram";
+import { connect } from "node:net";
+import { RecordClass, RecordType } from "../../src/wire/constants.ts";
+import { decodeMessage, encodeMessage, type Message } from "../../src/wire/message.ts";
+
+const RECURSION_DESIRED = 0x0100;
+
+export interface Asked {
+  readonly type?: keyof typeof RecordType;
+  readonly transport?: "udp" | "tcp";
+  readonly withinMs?: number;
+  readonly address?: string;
+}
+
+/** Rejects when no reply comes in time, or one that cannot be decoded. */
+export async function ask(port: number, name: string, asked: Asked = {}): Promise<Message> {
+  const { type = "A", transport = "udp", withinMs = 6000, address = "127.0.0.1" } = asked;
+  const id = Math.floor(Math.random() * 65_536);
+  const question = encodeMessage({
+    id,
+    flags: RECURSION_DESIRED,
+    questions: [{ name, type: RecordType[type], class: RecordClass.IN }],
+    answers: [],
+    authorities: [],
+    additionals: [],
+  });
+  const exchange = transport === "udp" ? overUdp : overTcp;
+  const reply = decodeMessage(await exchange(question, port, address, withinMs));
+  if ("fault" in reply) throw new Error(`the reply ${reply.fault}`);
+  if (reply.id !== id) throw new Error("the reply has another ID");
+  return reply;
+}
+
+/** The addresses in the answer section, sorted. */
+export async function addresses(port: number, name: string, asked: Asked = {}): Promise<string[]> {
+  const { answers } = await ask(port, name, asked);
+  return answers
+    .flatMap(({ data }) => (data.kind === "A" || data.kind === "AAAA" ? [String(data.address)] : []))
+    .sort();
+}
+
+function overUdp(question: Uint8Array, port: number, address: string, withinMs: number): Promise<Uint8Array> {
+  return new Promise((resolve, reject) => {
+    const socket = createSocket(address.includes(":") ? "udp6" : "udp4");
+    const timer = setTimeout(() => {
+      socket.close();
+      reject(new Error("no reply over UDP"));
+    }, withinMs);
+    socket.once("message", (reply) => {
+      clearTimeout(timer);
+      socket.close();
+      resolve(new Uint8Array(reply));
+    });
+    socket.send(question, port, address);
+  });
+}
+
+function overTcp(question: Uint8Array, port: number, address: string, withinMs: number): Promise<Uint8Array> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(port, address);
+    let received = Buffer.alloc(0);
+    socket.setTimeout(withinMs, () => socket.destroy(new Error("no reply over TCP")));
+    socket.once("error", reject);
+    socket.on("data", (octets) => {
+      received = Buffer.concat([received, octets]);
+      if (received.length < 2 || received.length < 2 + received.readUInt16BE(0)) return;
+      socket.destroy();
+      resolve(new Uint8Array(received.subarray(2, 2 + received.readUInt16BE(0))));
+    });
+    const length = Buffer.alloc(2);
+    length.writeUInt16BE(question.length);
+    socket.write(Buffer.concat([length, question]));
+  });
+}
