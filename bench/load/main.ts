@@ -1,0 +1,31 @@
+/** `node bench/load/main.ts [start|change|latency|cpu]...`: measures, all without names, and writes docs/performance.md. */
+
+import { loadNow, type Part, type Report, writeReport } from "../support/performance-page.ts";
+import { measureChange } from "./change.ts";
+import { measureCpu } from "./cpu.ts";
+import { measureLatency } from "./latency.ts";
+import { measureStart } from "./start.ts";
+
+const BENCHES = {
+  start: measureStart,
+  change: measureChange,
+  latency: measureLatency,
+  cpu: measureCpu,
+} as const satisfies Partial<Record<Part, () => Promise<Report>>>;
+const NAMES = Object.keys(BENCHES) as (keyof typeof BENCHES)[];
+
+const asked = process.argv.slice(2);
+const unknown = asked.filter((name) => !NAMES.some((each) => each === name));
+if (unknown.length > 0) {
+  process.stderr.write(`there is no bench ${unknown.join(", ")}; there are ${NAMES.join(", ")}\n`);
+  process.exitCode = 2;
+} else {
+  for (const name of NAMES) {
+    if (asked.length > 0 && !asked.includes(name)) continue;
+    const loadBefore = loadNow();
+    process.stdout.write(`${name}: load average ${loadBefore}\n`);
+    const report = await BENCHES[name]();
+    writeReport(name, report, loadBefore);
+    process.stdout.write(`\n${report.title}\n\n${report.text}\n\n`);
+  }
+}

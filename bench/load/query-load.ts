@@ -1,0 +1,100 @@
+/**
+ * Queries at a rate, or as many as a server takes, from a process of their own: dnsperf where it is installed,
+ * else the small generator in own-generator.ts.
+ */
+
+import { execFile } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { percentile } from "../support/statistics.ts";
+
+export interface Load {
+  readonly port: number;
+  /** Asked for in turn, type A. */
+  readonly names: readonly string[];
+  readonly seconds: number;
+  /** Per second; absent: always a hundred on their way. */
+  readonly rate?: number;
+  /** Measures latencies, which costs the generator time. */
+  readonly hasLatencies?: boolean;
+}
+
+export interface LoadResult {
+  readonly answered: number;
+  readonly lost: number;
+  /** Milliseconds; NaN unless they were asked for. */
+  readonly p50: number;
+  readonly p99: number;
+  readonly p999: number;
+}
+
+const run = promisify(execFile);
+const MOST_OUTPUT_OCTETS = 256 * 1024 * 1024;
+
+export async function generatorName(): Promise<string> {
+  return (await hasDnsperf()) ? "dnsperf" : "own generator on Node's dgram";
+}
+
+export async function runLoad(load: Load): Promise<LoadResult> {
+  const folder = mkdtempSync(join(tmpdir(), "serviceentry-dns-bench-"));
+  try {
+    const file = join(folder, "queries");
+    writeFileSync(file, load.names.map((name) => `${name} A\n`).join(""));
+    return (await hasDnsperf()) ? await runDnsperf(load, file) : await runOwn(load, file);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+let dnsperf: Promise<boolean> | undefined;
+
+function hasDnsperf(): Promise<boolean> {
+  dnsperf ??= run("dnsperf", ["-h"]).then(
+    () => true,
+    (error: NodeJS.ErrnoException) => error.code !== "ENOENT",
+  );
+  return dnsperf;
+}
+
+async function runDnsperf(load: Load, file: string): Promise<LoadResult> {
+  const args = [
+    "-s",
+    "127.0.0.1",
+    "-p",
+    String(load.port),
+    "-d",
+    file,
+    "-l",
+    String(load.seconds),
+    "-t",
+    "2",
+  ];
+  if (load.rate !== undefined) args.push("-Q", String(load.rate));
+  if (load.hasLatencies) args.push("-v");
+  const { stdout } = await run("dnsperf", args, { maxBuffer: MOST_OUTPUT_OCTETS });
+  const count = (what: string) => Number(new RegExp(`Queries ${what}:\\s+(\\d+)`).exec(stdout)?.[1]);
+  const latenciesMs: number[] = [];
+  for (const [, seconds] of stdout.matchAll(/^> \w+ \S+ \S+ ([\d.]+)$/gm))
+    latenciesMs.push(Number(seconds) * 1000);
+  return { answered: count("completed"), lost: count("lost"), ...percentiles(latenciesMs) };
+}
+
+async function runOwn(load: Load, file: string): Promise<LoadResult> {
+  const generator = fileURLToPath(new URL("own-generator.ts", import.meta.url));
+  const args = [generator, String(load.port), file, String(load.seconds), String(load.rate ?? 0)];
+  const { stdout } = await run(process.execPath, args, { maxBuffer: MOST_OUTPUT_OCTETS });
+  const result = JSON.parse(stdout) as { answered: number; lost: number; latenciesMs: number[] };
+  return {
+    answered: result.answered,
+    lost: result.lost,
+    ...percentiles(load.hasLatencies ? result.latenciesMs : []),
+  };
+}
+
+function percentiles(latenciesMs: readonly number[]): Pick<LoadResult, "p50" | "p99" | "p999"> {
+  const at = (share: number) => percentile(latenciesMs, share);
+  return { p50: at(0.5), p99: at(0.99), p999: at(0.999) };
+}
