@@ -1,10 +1,8 @@
 /** The program as `npm run serve` starts it, as a child process. */
 
 import { type ChildProcess, spawn } from "node:child_process";
-import { createSocket } from "node:dgram";
-import { once } from "node:events";
-import { createServer } from "node:net";
 import { fileURLToPath } from "node:url";
+import { freePort } from "../../test/support/program.ts";
 import { serveScript } from "../support/serve-script.ts";
 import { stop } from "./child.ts";
 
@@ -17,7 +15,6 @@ export interface Server {
 }
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
-const MOST_PORT_TRIES = 20;
 const READY_WITHIN_MS = 60_000;
 
 /** Resolves once it is ready. */
@@ -44,24 +41,6 @@ export async function startServer(source: string, upstreamPort: number): Promise
     throw error;
   }
   return { pid: child.pid!, port, readyAfterMs: performance.now() - startedMs, stop: () => stop(child) };
-}
-
-/** Free for UDP and for TCP; somebody may take it before the server does. */
-async function freePort(): Promise<number> {
-  for (let tries = 0; tries < MOST_PORT_TRIES; tries += 1) {
-    const udp = createSocket("udp4").bind(0, "127.0.0.1");
-    await once(udp, "listening");
-    const { port } = udp.address();
-    const tcp = createServer().listen(port, "127.0.0.1");
-    const isFree = await once(tcp, "listening").then(
-      () => true,
-      () => false,
-    );
-    tcp.close();
-    udp.close();
-    if (isFree) return port;
-  }
-  throw new Error("no port is free for both UDP and TCP");
 }
 
 async function ready(child: ChildProcess): Promise<void> {

@@ -1,17 +1,8 @@
 /** Replies that we make without upstream: header, the client's question, and OPT if the client sent one. */
 
-import {
-  appendOpt,
-  type ExtendedErrorText,
-  MAX_OPT_OCTETS,
-  readUint16,
-  writeUint16,
-} from "../wire/append.ts";
-import { ExtendedError, HEADER_OCTETS, HeaderFlag, MAX_NAME_OCTETS, Rcode } from "../wire/constants.ts";
+import { appendOpt, type ExtendedErrorText, readUint16, writeUint16 } from "../wire/append.ts";
+import { ExtendedError, HEADER_OCTETS, HeaderFlag, Rcode } from "../wire/constants.ts";
 import type { Asked } from "./asked.ts";
-
-/** Room for any error reply. */
-export const MAX_ERROR_REPLY_OCTETS = HEADER_OCTETS + MAX_NAME_OCTETS + 4 + MAX_OPT_OCTETS;
 
 /** Why there is no reply of upstream's to give. */
 export const NO_REPLY: ExtendedErrorText = {
