@@ -1,9 +1,10 @@
 /** Upstreams that do not answer: all of them, or one of two. */
 
+import { freePort } from "../../test/support/program.ts";
 import type { Figure } from "../support/performance-page.ts";
 import { percentile } from "../support/statistics.ts";
 import { ask, type Outcome } from "./asker.ts";
-import { freePort, OWN_HOST, withProgram } from "./program.ts";
+import { OWN_HOST, withProgram } from "./program.ts";
 import { startUpstream } from "./upstream.ts";
 
 /** From the death of an upstream that is asked all the time until it is known. */

@@ -1,12 +1,20 @@
 /**
- * `node bench/faults/main.ts [NAME]...`: what clients notice of faults, on the running program over loopback, with
- * each figure next to its goal. All without names; status 1 when a goal is missed. Each takes less than a minute.
+ * `node bench/faults/main.ts [--seconds N] [NAME]...`: what clients notice of faults, on the running program over
+ * loopback, with each figure next to its goal. All without names; status 1 when a goal is missed. Each takes about
+ * a minute at most. `--seconds`: of the flood.
  */
 
+import { parseArgs } from "node:util";
 import { type Figure, figureTable } from "../support/performance-page.ts";
 import { oneOfTwoDead, upstreamDead, upstreamRefuses, upstreamSlow } from "./dead.ts";
+import { FLOOD_SECONDS, flood } from "./flood.ts";
 import { firstPacketLost, manyLost } from "./lossy.ts";
 import { noOpenFiles, sendFails } from "./machine.ts";
+
+const { values, positionals: asked } = parseArgs({
+  allowPositionals: true,
+  options: { seconds: { type: "string", default: String(FLOOD_SECONDS) } },
+});
 
 const FAULTS: Readonly<Record<string, () => Promise<Figure[]>>> = {
   "first-packet-lost": firstPacketLost,
@@ -17,9 +25,9 @@ const FAULTS: Readonly<Record<string, () => Promise<Figure[]>>> = {
   "upstream-refuses": upstreamRefuses,
   "no-open-files": noOpenFiles,
   "send-fails": sendFails,
+  flood: () => flood(Number(values.seconds)),
 };
 
-const asked = process.argv.slice(2);
 const unknown = asked.filter((name) => !Object.hasOwn(FAULTS, name));
 if (unknown.length > 0) {
   process.stderr.write(

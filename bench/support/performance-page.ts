@@ -5,7 +5,7 @@ import { arch, cpus, loadavg, release, totalmem, type } from "node:os";
 import { fileURLToPath } from "node:url";
 
 /** In the order of the page. */
-const PARTS = ["start", "change", "latency", "cpu", "micro"] as const;
+const PARTS = ["start", "change", "latency", "api", "cpu", "micro"] as const;
 export type Part = (typeof PARTS)[number];
 
 export interface Report {
@@ -39,12 +39,20 @@ export function loadNow(): string {
 }
 
 export function writeReport(part: Part, report: Report, loadBefore: string): void {
-  const page = existsSync(PAGE) ? readFileSync(PAGE, "utf8") : SKELETON;
+  const page = withPlace(part, existsSync(PAGE) ? readFileSync(PAGE, "utf8") : SKELETON);
   const begin = page.indexOf(beginMark(part));
   const end = page.indexOf(endMark(part));
   if (begin === -1 || end < begin) throw new Error(`docs/performance.md has no place for ${part}`);
   const text = `${beginMark(part)}\n\n## ${report.title}\n\n${report.text.trim()}\n\n${facts(loadBefore)}\n\n`;
   writeFileSync(PAGE, page.slice(0, begin) + text + page.slice(end));
+}
+
+/** A part that is new has its place behind the one before it. */
+function withPlace(part: Part, page: string): string {
+  if (page.includes(beginMark(part))) return page;
+  const before = PARTS[PARTS.indexOf(part) - 1];
+  const mark = before === undefined ? "" : endMark(before);
+  return page.replace(mark, `${mark}\n\n${beginMark(part)}\n${endMark(part)}`);
 }
 
 export function figureTable(figures: readonly Figure[]): string {

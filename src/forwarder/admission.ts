@@ -27,15 +27,24 @@ export interface AdmissionLimits {
 }
 
 export class Admission {
-  readonly #waiting = new WaitingClients((address) => this.#trusted.has(address));
+  readonly #waiting = new WaitingClients((address) => this.#isTrusted(address));
+  readonly #isForwarder: (address: string) => boolean;
   readonly #onShed: (waiter: Waiter) => void;
   #limits: AdmissionLimits;
   #trusted: AddressSet;
   #rateLimit: RateLimit | null;
 
-  /** `onShed`: the waiter has given way to another one and is to be told. */
-  constructor(limits: AdmissionLimits, onShed: (waiter: Waiter) => void) {
+  /**
+   * `onShed`: the waiter has given way to another one and is to be told. `isForwarder`: whether the address is
+   * known for one that asks for many others, besides those of the limits.
+   */
+  constructor(
+    limits: AdmissionLimits,
+    onShed: (waiter: Waiter) => void,
+    isForwarder: (address: string) => boolean = () => false,
+  ) {
     this.#limits = limits;
+    this.#isForwarder = isForwarder;
     this.#onShed = onShed;
     this.#trusted = new AddressSet(limits.trustedForwarders);
     this.#rateLimit = this.#newRateLimit();
@@ -86,6 +95,10 @@ export class Admission {
 
   #newRateLimit(): RateLimit | null {
     const { rateLimit } = this.#limits;
-    return rateLimit === 0 ? null : new RateLimit(rateLimit, (address) => this.#trusted.has(address));
+    return rateLimit === 0 ? null : new RateLimit(rateLimit, (address) => this.#isTrusted(address));
+  }
+
+  #isTrusted(address: string): boolean {
+    return this.#trusted.has(address) || this.#isForwarder(address);
   }
 }

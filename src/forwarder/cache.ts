@@ -12,6 +12,7 @@ import type { Query } from "../wire/query.ts";
 import { MAX_REPLY_RECORDS, ReplySummary, readReply } from "../wire/read-reply.ts";
 import type { Asked } from "./asked.ts";
 import { type CachedReply, rebuildReply } from "./cached-reply.ts";
+import { EntryNumbers } from "./entry-numbers.ts";
 import { ForgottenNames } from "./forgotten-names.ts";
 import { lifetimeSeconds, replyKind, staleSeconds } from "./lifetime.ts";
 import { type ForwarderMetrics, REPLY_KINDS, type ReplyKind } from "./metrics.ts";
@@ -50,52 +51,26 @@ export interface StorableQuestion extends Asked {
 
 export class ReplyCache {
   readonly #metrics: ForwarderMetrics;
-  readonly #slots: SlotStore;
-  readonly #entries: LRUCache<string, number>;
-  readonly #forgotten: ForgottenNames;
+  readonly #forgotten = new ForgottenNames();
   #limits: CacheLimits;
-
-  // Numbers about the entry that begins in a slot; times on the monotonic clock.
-  readonly #storedAtMs: Float64Array;
-  readonly #expiresAtMs: Float64Array;
-  readonly #unusableAtMs: Float64Array;
-  readonly #recheckAtMs: Float64Array;
-  readonly #lengths: Uint16Array;
-  readonly #ttlCounts: Uint16Array;
-  readonly #kinds: Uint8Array;
-  /** How often the question was asked, up to `ASKS_BEFORE_PREFETCH`. */
-  readonly #asks: Uint8Array;
-  readonly #extendedErrors: Int32Array;
-  readonly #generations: Uint32Array;
+  /** Of `cacheOctets`, what may be used. */
+  #part = 1;
+  #slots: SlotStore;
+  #numbers: EntryNumbers;
+  #entries: LRUCache<string, number>;
 
   readonly #keyOctets = Buffer.alloc(MAX_NAME_OCTETS + 4);
   readonly #summary = new ReplySummary();
   readonly #scratch = new Uint8Array(MAX_MESSAGE_OCTETS + 2 * MAX_REPLY_RECORDS);
   readonly #cached: CachedReply = { octets: this.#scratch, length: 0, ttlCount: 0, extendedError: -1 };
 
-  constructor(limits: CacheLimits, metrics: ForwarderMetrics, forgotten = new ForgottenNames()) {
+  constructor(limits: CacheLimits, metrics: ForwarderMetrics) {
     this.#limits = limits;
-    this.#forgotten = forgotten;
     this.#metrics = metrics;
-    const slotCount = Math.floor(limits.cacheOctets / OCTETS_PER_SLOT);
+    const slotCount = this.#slotCount;
     this.#slots = new SlotStore(slotCount);
-    this.#entries = new LRUCache({
-      max: Math.max(1, slotCount),
-      dispose: (entry, _key, reason) => {
-        if (reason === "evict") metrics.eviction();
-        this.#drop(entry);
-      },
-    });
-    this.#storedAtMs = new Float64Array(slotCount);
-    this.#expiresAtMs = new Float64Array(slotCount);
-    this.#unusableAtMs = new Float64Array(slotCount);
-    this.#recheckAtMs = new Float64Array(slotCount);
-    this.#lengths = new Uint16Array(slotCount);
-    this.#ttlCounts = new Uint16Array(slotCount);
-    this.#kinds = new Uint8Array(slotCount);
-    this.#asks = new Uint8Array(slotCount);
-    this.#extendedErrors = new Int32Array(slotCount);
-    this.#generations = new Uint32Array(slotCount);
+    this.#numbers = new EntryNumbers(slotCount);
+    this.#entries = this.#newEntries(slotCount);
   }
 
   /** Counts calls of `forget`; a reply to an older question may be one to a name that was forgotten since. */
@@ -103,15 +78,16 @@ export class ReplyCache {
     return this.#forgotten.generation;
   }
 
-  /** `cacheOctets` stays what it was. */
+  /** Another size empties the cache. */
   set limits(limits: CacheLimits) {
     this.#limits = limits;
+    this.#fit();
   }
 
-  /** Empties this cache and returns one of another size, for questions that are on their way as well. */
-  resized(limits: CacheLimits): ReplyCache {
-    this.clear();
-    return new ReplyCache(limits, this.#metrics, this.#forgotten);
+  /** How much of `cacheOctets` may be used; another part empties the cache, and less of it gives memory back. */
+  set part(part: number) {
+    this.#part = part;
+    this.#fit();
   }
 
   /** Name, type, DO, CD and AD of a cacheable query: its class is IN. */
@@ -127,9 +103,9 @@ export class ReplyCache {
   find(key: string, nowMs: MonotonicMs): number {
     const entry = this.#entries.get(key);
     if (entry === undefined) return NO_ENTRY;
-    const generation = this.#generations[entry]!;
-    if (nowMs < this.#unusableAtMs[entry]! && !this.#forgotten.has(key, generation)) {
-      this.#generations[entry] = this.generation;
+    const generation = this.#numbers.generations[entry]!;
+    if (nowMs < this.#numbers.unusableAtMs[entry]! && !this.#forgotten.has(key, generation)) {
+      this.#numbers.generations[entry] = this.generation;
       return entry;
     }
     this.#entries.delete(key);
@@ -137,34 +113,34 @@ export class ReplyCache {
   }
 
   isFresh(entry: number, nowMs: MonotonicMs): boolean {
-    return nowMs < this.#expiresAtMs[entry]!;
+    return nowMs < this.#numbers.expiresAtMs[entry]!;
   }
 
   /** Notes that the fresh reply serves a client; whether it should be renewed now, which is said once. */
   noteHit(entry: number, nowMs: MonotonicMs): boolean {
-    const asks = this.#asks[entry]!;
+    const asks = this.#numbers.asks[entry]!;
     if (asks === NO_PREFETCH) return false;
-    if (asks < ASKS_BEFORE_PREFETCH) this.#asks[entry] = asks + 1;
-    if (this.#asks[entry]! < ASKS_BEFORE_PREFETCH) return false;
-    const lifetimeMs = this.#expiresAtMs[entry]! - this.#storedAtMs[entry]!;
-    if (this.#expiresAtMs[entry]! - nowMs > lifetimeMs * PREFETCH_SHARE) return false;
-    this.#asks[entry] = NO_PREFETCH;
+    if (asks < ASKS_BEFORE_PREFETCH) this.#numbers.asks[entry] = asks + 1;
+    if (this.#numbers.asks[entry]! < ASKS_BEFORE_PREFETCH) return false;
+    const lifetimeMs = this.#numbers.expiresAtMs[entry]! - this.#numbers.storedAtMs[entry]!;
+    if (this.#numbers.expiresAtMs[entry]! - nowMs > lifetimeMs * PREFETCH_SHARE) return false;
+    this.#numbers.asks[entry] = NO_PREFETCH;
     return true;
   }
 
   /** It was served stale a short while ago: upstream is not asked again yet. */
   isHeld(entry: number, nowMs: MonotonicMs): boolean {
-    return nowMs < this.#recheckAtMs[entry]!;
+    return nowMs < this.#numbers.recheckAtMs[entry]!;
   }
 
   /** Upstream has failed: the entry is served stale for a while without asking. */
   hold(entry: number, nowMs: MonotonicMs): void {
     if (!this.isFresh(entry, nowMs) && !this.isHeld(entry, nowMs))
-      this.#recheckAtMs[entry] = nowMs + STALE_RECHECK_MS;
+      this.#numbers.recheckAtMs[entry] = nowMs + STALE_RECHECK_MS;
   }
 
   kindOf(entry: number): ReplyKind {
-    return REPLY_KINDS[this.#kinds[entry]!]!;
+    return REPLY_KINDS[this.#numbers.kinds[entry]!]!;
   }
 
   /**
@@ -181,11 +157,11 @@ export class ReplyCache {
     nowMs: MonotonicMs,
   ): number {
     const cached = this.#cached;
-    cached.length = this.#lengths[entry]!;
-    cached.ttlCount = this.#ttlCounts[entry]!;
-    cached.extendedError = this.#extendedErrors[entry]!;
+    cached.length = this.#numbers.lengths[entry]!;
+    cached.ttlCount = this.#numbers.ttlCounts[entry]!;
+    cached.extendedError = this.#numbers.extendedErrors[entry]!;
     this.#slots.copy(entry, cached.length + 2 * cached.ttlCount, this.#scratch);
-    const ageSeconds = Math.max(0, Math.floor((nowMs - this.#storedAtMs[entry]!) / 1000));
+    const ageSeconds = Math.max(0, Math.floor((nowMs - this.#numbers.storedAtMs[entry]!) / 1000));
     const isStale = !this.isFresh(entry, nowMs);
     return rebuildReply(
       cached,
@@ -215,14 +191,15 @@ export class ReplyCache {
     if (seconds === 0) return;
     const entry = this.#put(reply, summary);
     if (entry === NO_ENTRY) return;
-    this.#storedAtMs[entry] = nowMs;
-    this.#expiresAtMs[entry] = nowMs + seconds * 1000;
-    this.#unusableAtMs[entry] = nowMs + (seconds + staleSeconds(kind, isShortLived, maxStaleSeconds)) * 1000;
-    this.#recheckAtMs[entry] = 0;
-    this.#kinds[entry] = REPLY_KINDS.indexOf(kind);
+    this.#numbers.storedAtMs[entry] = nowMs;
+    this.#numbers.expiresAtMs[entry] = nowMs + seconds * 1000;
+    this.#numbers.unusableAtMs[entry] =
+      nowMs + (seconds + staleSeconds(kind, isShortLived, maxStaleSeconds)) * 1000;
+    this.#numbers.recheckAtMs[entry] = 0;
+    this.#numbers.kinds[entry] = REPLY_KINDS.indexOf(kind);
     const mayPrefetch = kind === "positive" && !isShortLived;
-    this.#asks[entry] = mayPrefetch ? Math.min(question.asks, ASKS_BEFORE_PREFETCH) : NO_PREFETCH;
-    this.#generations[entry] = question.generation;
+    this.#numbers.asks[entry] = mayPrefetch ? Math.min(question.asks, ASKS_BEFORE_PREFETCH) : NO_PREFETCH;
+    this.#numbers.generations[entry] = question.generation;
     this.#metrics.cacheChange(kind, 1, this.#slotsOf(entry) * OCTETS_PER_SLOT);
     this.#entries.set(key, entry);
   }
@@ -235,6 +212,32 @@ export class ReplyCache {
   clear(): void {
     this.#entries.clear();
     this.#forgotten.clear();
+  }
+
+  get #slotCount(): number {
+    return Math.floor((this.#limits.cacheOctets * this.#part) / OCTETS_PER_SLOT);
+  }
+
+  #fit(): void {
+    const slotCount = this.#slotCount;
+    if (slotCount === this.#slots.slotCount) return;
+    this.#entries.clear();
+    // Before the new ones take theirs.
+    this.#slots.discard();
+    this.#slots = new SlotStore(slotCount);
+    this.#numbers = new EntryNumbers(slotCount);
+    this.#entries = this.#newEntries(slotCount);
+  }
+
+  #newEntries(slotCount: number): LRUCache<string, number> {
+    this.#metrics.cacheSize(slotCount * OCTETS_PER_SLOT);
+    return new LRUCache({
+      max: Math.max(1, slotCount),
+      dispose: (entry, _key, reason) => {
+        if (reason === "evict") this.#metrics.eviction();
+        this.#drop(entry);
+      },
+    });
   }
 
   /** Message without OPT, then where its TTLs lie; makes room if need be. */
@@ -252,14 +255,14 @@ export class ReplyCache {
     if (needed > Math.max(1, this.#slots.slotCount * MAX_SHARE_OF_SLOTS)) return NO_ENTRY;
     while (this.#slots.freeCount < needed) if (this.#entries.pop() === undefined) return NO_ENTRY;
     const entry = this.#slots.put(scratch, end);
-    this.#lengths[entry] = length;
-    this.#ttlCounts[entry] = summary.ttlCount;
-    this.#extendedErrors[entry] = summary.extendedError;
+    this.#numbers.lengths[entry] = length;
+    this.#numbers.ttlCounts[entry] = summary.ttlCount;
+    this.#numbers.extendedErrors[entry] = summary.extendedError;
     return entry;
   }
 
   #slotsOf(entry: number): number {
-    return slotsFor(this.#lengths[entry]! + 2 * this.#ttlCounts[entry]!);
+    return slotsFor(this.#numbers.lengths[entry]! + 2 * this.#numbers.ttlCounts[entry]!);
   }
 
   #drop(entry: number): void {

@@ -33,6 +33,7 @@ export function createDgramUpstreamSockets(maxUdpSockets = defaultMaxUdpSockets(
 class DgramSocket implements UdpSocket {
   readonly #handlers: UdpHandlers;
   #socket: Socket | null = null;
+  #hasFailed = false;
   #isClosed = false;
   /** What was sent before the socket was connected; null from then on. */
   #waiting: Uint8Array[] | null = [];
@@ -54,7 +55,7 @@ class DgramSocket implements UdpSocket {
       socket.on("connect", () => this.#flush());
       socket.connect(to.port, to.address);
     } catch (error) {
-      setImmediate(() => this.#fail(error));
+      this.#fail(error);
     }
   }
 
@@ -84,14 +85,19 @@ class DgramSocket implements UdpSocket {
     try {
       this.#socket?.send(message, this.#onSent);
     } catch (error) {
-      setImmediate(() => this.#fail(error));
+      this.#fail(error);
     }
   }
 
+  /** The handler is told later: a socket that cannot be bound (EMFILE) fails while it is being made. */
   #fail(error: unknown): void {
-    if (this.#isClosed) return;
-    this.close();
-    this.#handlers.onError(codeOf(error));
+    if (this.#hasFailed) return;
+    this.#hasFailed = true;
+    setImmediate(() => {
+      if (this.#isClosed) return;
+      this.close();
+      this.#handlers.onError(codeOf(error));
+    });
   }
 }
 

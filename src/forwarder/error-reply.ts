@@ -13,6 +13,10 @@ export const UNREACHABLE: ExtendedErrorText = {
   code: ExtendedError.NETWORK_ERROR,
   text: "no upstream could be reached",
 };
+export const TOO_MANY: ExtendedErrorText = {
+  code: ExtendedError.OTHER,
+  text: "too many queries wait or come at once",
+};
 export const LOOPING: ExtendedErrorText = {
   code: ExtendedError.NO_REACHABLE_AUTHORITY,
   text: "the upstream sends queries back to this server",
@@ -24,7 +28,7 @@ export function writeServerFailure(
   message: Uint8Array,
   id: number,
   asked: Asked,
-  error?: ExtendedErrorText,
+  error: ExtendedErrorText,
 ): number {
   return writeEmptyReply(out, message, id, asked, Rcode.SERVFAIL, error);
 }

@@ -1,11 +1,12 @@
 /**
  * Queries that wait for upstream's reply: sent, sent again, failed over, answered or given up. It knows no
- * sockets, only upstreams that carry a message and tell of replies.
+ * sockets, only carriers that take a message to an upstream and tell of replies.
  */
 
-import type { Clock, Random, Transport } from "../runtime.ts";
+import type { Clock, MonotonicMs, Random, Transport } from "../runtime.ts";
 import { Rcode } from "../wire/constants.ts";
 import type { Query } from "../wire/query.ts";
+import { Carriers } from "./carriers.ts";
 import { EqualQueries } from "./equal-queries.ts";
 import { rcodeOf } from "./error-reply.ts";
 import type { ForwarderMetrics } from "./metrics.ts";
@@ -14,12 +15,13 @@ import {
   Attempt,
   type CarrierEvents,
   type Loss,
-  type MismatchReason,
   PendingQuery,
   type PendingQueryFields,
 } from "./pending-query.ts";
+import type { MismatchReason } from "./reply-check.ts";
 import { Schedule } from "./schedule.ts";
 import type { Upstream } from "./upstream.ts";
+import type { UpstreamSockets } from "./upstream-sockets.ts";
 import { choose, fadeOthers } from "./upstreams.ts";
 
 /** When a query is sent once more, after its first sending; clients of 5 s get what the last one brings. */
@@ -28,6 +30,22 @@ const RESENDS_AFTER_MS = [300, 700, 1_100, 1_500, 2_200, 3_000, 3_800];
 const DEADLINE_AFTER_MS = 4_500;
 /** With more queries than this in flight, what is lost is lost to load, and resends add to it. */
 const QUERIES_BEFORE_RESENDS_COUNT = 256;
+
+/**
+ * The machine that we run on could not send, or would not: no file, port or buffer is left, or a filter forbids it.
+ * Nothing has reached upstream, which may be as well as ever.
+ */
+const LOCAL_FAULTS: ReadonlySet<string> = new Set([
+  "EMFILE",
+  "ENFILE",
+  "ENOBUFS",
+  "ENOMEM",
+  "EPERM",
+  "EACCES",
+  "EAGAIN",
+  "EADDRINUSE",
+  "EADDRNOTAVAIL",
+]);
 
 type Step = { readonly afterMs: number; readonly kind: "resend" | "stale" | "deadline" };
 
@@ -46,6 +64,7 @@ export interface InFlightEvents {
 export interface InFlightOptions {
   readonly clock: Clock;
   readonly random: Random;
+  readonly sockets: UpstreamSockets;
   readonly metrics: ForwarderMetrics;
   readonly events: InFlightEvents;
   readonly staleAfterMs: number;
@@ -56,6 +75,7 @@ export class InFlight implements CarrierEvents {
   readonly #metrics: ForwarderMetrics;
   readonly #events: InFlightEvents;
   readonly #equals: EqualQueries;
+  readonly #carriers: Carriers;
   #schedule: Schedule<PendingQuery>;
   #count = 0;
 
@@ -64,6 +84,8 @@ export class InFlight implements CarrierEvents {
     this.#metrics = options.metrics;
     this.#events = options.events;
     this.#equals = new EqualQueries((options.random.uint16() << 16) | options.random.uint16());
+    const { clock, random, sockets } = options;
+    this.#carriers = new Carriers({ clock, random, sockets, events: this });
     this.#schedule = this.#plan(options.staleAfterMs);
   }
 
@@ -109,13 +131,14 @@ export class InFlight implements CarrierEvents {
 
   /** Closes the upstream's sockets; what it was asked goes to others. */
   abandon(upstream: Upstream): void {
-    const lost = [...upstream.udp.closeAll(), ...upstream.tcp.close()];
+    const lost = this.#carriers.close(upstream);
     for (const { query } of lost) query.unhelpful.push(upstream);
     this.#failOver(upstream, lost);
   }
 
-  /** Nothing more is sent and nobody is told; the upstreams' sockets are the caller's. */
+  /** Nothing more is sent and nobody is told. */
   close(): void {
+    this.#carriers.closeAll();
     this.#schedule.close();
     this.#equals.clear();
   }
@@ -139,17 +162,23 @@ export class InFlight implements CarrierEvents {
 
   onLost(upstream: Upstream, attempts: readonly Attempt[], loss: Loss): void {
     const isRefusal = loss.code === "ECONNREFUSED";
+    const isOurs = LOCAL_FAULTS.has(loss.code);
     let lost = attempts;
     if (isRefusal && loss.transport === "udp") {
       // The other sockets' queries would be refused as well, one message of the kernel's at a time.
       upstream.noteRefusal();
-      lost = [...attempts, ...upstream.udp.closeAll()];
+      lost = [...attempts, ...this.#carriers.closeUdp(upstream)];
     }
-    for (const { query } of lost) {
+    for (const attempt of lost) {
+      const { query } = attempt;
+      if (isOurs) {
+        attempt.wasSent = false;
+        upstream.noteUnsent();
+      }
       upstream.noteFailure(isRefusal ? "connection_refused" : "network_error");
       query.hadNetworkError = true;
       // RFC 7766 6.2.4: a connection may end at any time, and the query is sent once more over a new one.
-      const isSecond = query.attempts.filter((attempt) => attempt.upstream === upstream).length > 1;
+      const isSecond = query.attempts.filter((other) => other.upstream === upstream).length > 1;
       if (loss.transport === "tcp" && (!loss.wasConnected || isSecond)) query.unhelpful.push(upstream);
     }
     this.#failOver(upstream, lost);
@@ -166,7 +195,7 @@ export class InFlight implements CarrierEvents {
   /** `upstream` was of no help: on to the next one, unless another is still expected to reply. */
   #askAnother(query: PendingQuery, upstream: Upstream): void {
     if (query.hasOpenAttempt) return;
-    const next = choose(query.upstreams, this.#clock.nowMs(), upstream, query.unhelpful, query.isLoopProbe);
+    const next = this.#choose(query, this.#clock.nowMs(), upstream);
     if (next === null) this.#giveUp(query);
     // After a fault of the network the same one is asked again when the next resend is due.
     else if (next !== upstream || query.transport === "tcp") this.#send(query, next);
@@ -199,8 +228,11 @@ export class InFlight implements CarrierEvents {
     const message = query.attempts.length === 0 ? query.message : Buffer.from(query.message);
     upstream.noteSend(nowMs, query.wasSentTo(upstream));
     query.attempts.push(attempt);
-    if (query.transport === "udp") upstream.udp.send(attempt, message);
-    else upstream.tcp.send(attempt, message);
+    this.#carriers.send(attempt, message);
+  }
+
+  #choose(query: PendingQuery, nowMs: MonotonicMs, last: Upstream): Upstream | null {
+    return choose(query.upstreams, nowMs, last, query.unhelpful, query.purpose === "loop");
   }
 
   #plan(staleAfterMs: number): Schedule<PendingQuery> {
@@ -221,12 +253,14 @@ export class InFlight implements CarrierEvents {
   }
 
   #resend(query: PendingQuery): void {
+    // The next one is due soon anyway.
+    if (query.purpose === "health") return;
     const nowMs = this.#clock.nowMs();
     const last = query.attempts.at(-1)!;
     if (last.isOpen) last.upstream.noteWaiting(nowMs - last.sentAtMs);
     const isFirstOpen = query.attempts.length === 1 && last.isOpen;
     if (isFirstOpen && nowMs - last.sentAtMs < last.upstream.patienceMs) return;
-    const next = choose(query.upstreams, nowMs, last.upstream, query.unhelpful, query.isLoopProbe);
+    const next = this.#choose(query, nowMs, last.upstream);
     if (next === null) return;
     if (query.wasSentTo(next)) {
       // TCP loses nothing: only another upstream may help.
@@ -246,6 +280,6 @@ export class InFlight implements CarrierEvents {
       upstream.checkSilence(nowMs);
     }
     if (query.transport === "udp") return;
-    for (const attempt of unanswered) attempt.upstream.tcp.suspect(attempt);
+    for (const attempt of unanswered) this.#carriers.suspect(attempt);
   }
 }

@@ -9,6 +9,8 @@ export interface LoopLogOptions {
   /** Of the settings in force. */
   readonly isRefusing: () => boolean;
   readonly onHealed: () => void;
+  /** `present` is another now. */
+  readonly onChanged?: () => void;
 }
 
 export class LoopLog implements Closeable {
@@ -26,7 +28,7 @@ export class LoopLog implements Closeable {
 
   /** A thread has received a probe that the upstream was asked. */
   note(upstream: string): void {
-    const { clock, logger, isRefusing, onHealed } = this.#options;
+    const { clock, logger, isRefusing, onHealed, onChanged } = this.#options;
     const known = this.#healing.get(upstream);
     known?.cancel();
     if (known === undefined) {
@@ -37,9 +39,11 @@ export class LoopLog implements Closeable {
     const timer = clock.setTimer(LOOP_HEALS_AFTER_MS, () => {
       this.#healing.delete(upstream);
       logger.info({ component: COMPONENT, upstream }, `upstream ${upstream} is asked again`);
+      onChanged?.();
       onHealed();
     });
     this.#healing.set(upstream, timer);
+    if (known === undefined) onChanged?.();
   }
 
   async close(): Promise<void> {

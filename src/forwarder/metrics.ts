@@ -1,7 +1,7 @@
 /** What the forwarder counts: the groups `cache` and `upstream`. */
 
 import type { SeriesDefinition, SharedSeries } from "../series.ts";
-import { MISMATCH_REASONS, type MismatchReason } from "./pending-query.ts";
+import { MISMATCH_REASONS, type MismatchReason } from "./reply-check.ts";
 import { type SocketAddress, socketAddressText } from "./upstream-sockets.ts";
 
 /** What a cached reply says. */
@@ -33,6 +33,10 @@ export function forwarderSeries(settings: {
   return [
     gauge("cache_entries", "Replies in the cache, expired ones that may still be served included.", { kind }),
     gauge("cache_bytes", "Memory that the cache has in use."),
+    gauge(
+      "cache_max_bytes",
+      "Memory that the cache may use: its setting, or less while the process is near its own limit.",
+    ),
     counter("cache_hits_total", "Queries answered with a cached reply that was still valid.", { kind }),
     counter("cache_misses_total", "Queries that the cache may answer but could not."),
     counter("cache_evictions_total", "Replies dropped to make room for others."),
@@ -81,6 +85,7 @@ export class ForwarderMetrics {
   readonly #entries: Readonly<Record<ReplyKind, number>>;
   readonly #mismatches: Readonly<Record<MismatchReason, number>>;
   readonly #cacheBytes: number;
+  readonly #cacheMaxBytes: number;
   readonly #misses: number;
   readonly #evictions: number;
   readonly #staleServed: number;
@@ -107,6 +112,7 @@ export class ForwarderMetrics {
       question: mismatch("question"),
     };
     this.#cacheBytes = series.at("cache_bytes");
+    this.#cacheMaxBytes = series.at("cache_max_bytes");
     this.#misses = series.at("cache_misses_total");
     this.#evictions = series.at("cache_evictions_total");
     this.#staleServed = series.at("cache_stale_served_total");
@@ -133,6 +139,11 @@ export class ForwarderMetrics {
   cacheChange(kind: ReplyKind, entries: 1 | -1, octets: number): void {
     this.#add(this.#entries[kind], entries);
     this.#add(this.#cacheBytes, octets);
+  }
+
+  /** `octets`: all that the cache may take. */
+  cacheSize(octets: number): void {
+    this.#series.values[this.#cacheMaxBytes] = octets;
   }
 
   eviction(): void {

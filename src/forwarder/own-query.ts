@@ -10,19 +10,19 @@ import {
   RecordType,
   UDP_OCTETS_WITHOUT_EDNS,
 } from "../wire/constants.ts";
-import { PendingQuery } from "./pending-query.ts";
+import { PendingQuery, type Purpose } from "./pending-query.ts";
 import type { Upstream } from "./upstream.ts";
 
 const ROOT = Uint8Array.of(0);
 
 /** What a dead upstream is asked: for the root's name servers, RD=0; any reply will do. */
 export function healthProbe(upstream: Upstream, startedAtMs: MonotonicMs): PendingQuery {
-  return ownQuery(upstream, ROOT, RecordType.NS, 0, startedAtMs, false);
+  return ownQuery(upstream, ROOT, RecordType.NS, 0, startedAtMs, "health");
 }
 
 /** `name`: wire octets. */
 export function loopProbe(upstream: Upstream, name: Uint8Array, startedAtMs: MonotonicMs): PendingQuery {
-  return ownQuery(upstream, name, RecordType.TXT, HeaderFlag.RD, startedAtMs, true);
+  return ownQuery(upstream, name, RecordType.TXT, HeaderFlag.RD, startedAtMs, "loop");
 }
 
 function ownQuery(
@@ -31,7 +31,7 @@ function ownQuery(
   type: number,
   flags: number,
   startedAtMs: MonotonicMs,
-  isLoopProbe: boolean,
+  purpose: Purpose,
 ): PendingQuery {
   const questionEnd = HEADER_OCTETS + name.length + QUESTION_FIXED_OCTETS;
   const message = new Uint8Array(questionEnd);
@@ -56,6 +56,6 @@ function ownQuery(
     isShortLived: false,
     generation: 0,
     upstreams: [upstream],
-    isLoopProbe,
+    purpose,
   });
 }

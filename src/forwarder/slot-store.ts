@@ -9,6 +9,7 @@ export const NO_SLOT = -1;
 
 export class SlotStore {
   readonly slotCount: number;
+  readonly #buffer: ArrayBuffer;
   readonly #octets: Uint8Array;
   /** The slot behind each slot: of its value, or of the free ones. */
   readonly #next: Int32Array;
@@ -17,7 +18,8 @@ export class SlotStore {
 
   constructor(slotCount: number) {
     this.slotCount = slotCount;
-    this.#octets = new Uint8Array(slotCount * SLOT_OCTETS);
+    this.#buffer = new ArrayBuffer(slotCount * SLOT_OCTETS);
+    this.#octets = new Uint8Array(this.#buffer);
     this.#next = new Int32Array(slotCount);
     this.#freeCount = slotCount;
     for (let slot = slotCount - 1; slot >= 0; slot -= 1) this.#firstFree = this.#push(slot);
@@ -58,6 +60,11 @@ export class SlotStore {
       this.#freeCount += 1;
       slot = next;
     }
+  }
+
+  /** Gives the memory back at once, not when the garbage collector comes by; the store is of no more use. */
+  discard(): void {
+    this.#buffer.transfer(0);
   }
 
   #push(slot: number): number {

@@ -3,35 +3,25 @@
  * (RFC 7766 6.2.1). Made when it is needed; the upstream may end it at any time.
  */
 
-import type { Clock, MonotonicMs, Random } from "../runtime.ts";
+import type { MonotonicMs } from "../runtime.ts";
 import { writeUint16 } from "../wire/append.ts";
 import { replyWithoutKeepalive } from "./keepalive.ts";
-import type { Attempt, Carrier, CarrierEvents } from "./pending-query.ts";
+import type { Attempt, Carrier, CarrierOptions } from "./pending-query.ts";
 import { headerMismatch, questionMismatch } from "./reply-check.ts";
-import type { Upstream } from "./upstream.ts";
-import type { SocketAddress, TcpConnection, UpstreamSockets } from "./upstream-sockets.ts";
+import type { TcpConnection } from "./upstream-sockets.ts";
 
 /** A connection that was silent for this long may be dead without our knowing: a new one is made. */
 const MAX_IDLE_MS = 5_000;
 
-export interface TcpLinkOptions {
-  readonly upstream: Upstream;
-  readonly to: SocketAddress;
-  readonly sockets: UpstreamSockets;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly events: CarrierEvents;
-}
-
 export class TcpLink implements Carrier {
-  readonly #options: TcpLinkOptions;
+  readonly #options: CarrierOptions;
   /** By ID. */
   readonly #attempts = new Map<number, Attempt>();
   #connection: TcpConnection | null = null;
   #isConnected = false;
   #lastHeardAtMs: MonotonicMs = 0;
 
-  constructor(options: TcpLinkOptions) {
+  constructor(options: CarrierOptions) {
     this.#options = options;
   }
 
@@ -71,9 +61,9 @@ export class TcpLink implements Carrier {
   }
 
   #connect(): TcpConnection {
-    const { sockets, to, clock } = this.#options;
+    const { sockets, upstream, clock } = this.#options;
     this.#lastHeardAtMs = clock.nowMs();
-    this.#connection = sockets.connectTcp(to, {
+    this.#connection = sockets.connectTcp(upstream.to, {
       onConnected: () => {
         this.#isConnected = true;
       },

@@ -3,12 +3,11 @@
  * chance, and no port serves for long (RFC 5452 9.2): an off-path attacker has to guess port and ID together.
  */
 
-import type { Clock, MonotonicMs, Random } from "../runtime.ts";
+import type { MonotonicMs, Random } from "../runtime.ts";
 import { writeUint16 } from "../wire/append.ts";
-import type { Attempt, Carrier, CarrierEvents } from "./pending-query.ts";
+import type { Attempt, Carrier, CarrierEvents, CarrierOptions } from "./pending-query.ts";
 import { headerMismatch, questionMismatch } from "./reply-check.ts";
-import type { Upstream } from "./upstream.ts";
-import type { SocketAddress, UdpSocket, UpstreamSockets } from "./upstream-sockets.ts";
+import type { UdpSocket } from "./upstream-sockets.ts";
 
 /** Sends from one port while others can be opened: 10,000 queries leave from some 1,250 ports. */
 const USES_PER_PORT = 8;
@@ -19,32 +18,15 @@ const PORTS_TO_CHOOSE_FROM = 4;
 /** An older socket would hold on to the Service endpoint that it first reached, which may be gone. */
 const MAX_SOCKET_AGE_MS = 10_000;
 
-export interface UdpPoolOptions {
-  readonly upstream: Upstream;
-  readonly to: SocketAddress;
-  readonly sockets: UpstreamSockets;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly events: CarrierEvents;
-}
-
 export class UdpPool {
-  readonly #options: UdpPoolOptions;
-  /** At least 2. */
-  #maxSockets: number;
+  readonly #options: CarrierOptions;
   /** Sockets that new queries leave from. */
   readonly #fresh: PooledSocket[] = [];
   /** Sockets that have served and wait for their last replies. */
   readonly #worn: PooledSocket[] = [];
 
-  constructor(options: UdpPoolOptions, maxSockets: number) {
+  constructor(options: CarrierOptions) {
     this.#options = options;
-    this.#maxSockets = maxSockets;
-  }
-
-  /** The share of all sockets that this upstream may have open. */
-  set maxSockets(count: number) {
-    this.#maxSockets = count;
   }
 
   /** Sends `message` for the attempt with a fresh ID (written into `message`) from another port than before. */
@@ -65,7 +47,7 @@ export class UdpPool {
   #take(attempt: Attempt): PooledSocket {
     const { clock, random } = this.#options;
     this.#setAsideOld(clock.nowMs());
-    if (this.#fresh.length < PORTS_TO_CHOOSE_FROM && this.#openCount < this.#maxSockets) this.#open();
+    if (this.#fresh.length < PORTS_TO_CHOOSE_FROM && !this.#isFull) this.#open();
     const start = random.uint16();
     return (
       pick(this.#fresh, start, attempt, USES_PER_PORT) ??
@@ -74,8 +56,8 @@ export class UdpPool {
     );
   }
 
-  get #openCount(): number {
-    return this.#fresh.length + this.#worn.length;
+  get #isFull(): boolean {
+    return this.#fresh.length + this.#worn.length >= this.#options.upstream.maxSockets;
   }
 
   #setAsideOld(nowMs: MonotonicMs): void {
@@ -98,7 +80,7 @@ export class UdpPool {
   /** No open socket will do: the one that has waited longest gives way; its queries are sent again in time. */
   #replaceOldest(): PooledSocket {
     const oldest = this.#worn[0] ?? this.#fresh[0];
-    if (oldest !== undefined && this.#openCount >= this.#maxSockets) {
+    if (oldest !== undefined && this.#isFull) {
       this.#forget(oldest);
       oldest.close();
     }
@@ -138,12 +120,12 @@ class PooledSocket implements Carrier {
   readonly #onIdle: () => void;
   openAttempts = 0;
 
-  constructor(options: UdpPoolOptions, events: PooledSocketEvents) {
+  constructor(options: CarrierOptions, events: PooledSocketEvents) {
     this.openedAtMs = options.clock.nowMs();
     this.#random = options.random;
     this.#events = options.events;
     this.#onIdle = events.onIdle;
-    this.#socket = options.sockets.openUdp(options.to, {
+    this.#socket = options.sockets.openUdp(options.upstream.to, {
       onMessage: (message) => this.#receive(message),
       onError: events.onError,
     });

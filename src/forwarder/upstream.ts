@@ -1,17 +1,17 @@
-/** One upstream: how fast it answers, whether it does, and the sockets that lead to it. */
+/** One upstream: how fast it answers, and whether it does. It knows no sockets. */
 
 import type { MonotonicMs } from "../runtime.ts";
 import type { FailureReason, UpstreamMetrics } from "./metrics.ts";
 import { RoundTrips } from "./round-trips.ts";
 import { SlidingCount } from "./sliding-count.ts";
-import { TcpLink } from "./tcp-link.ts";
-import { UdpPool, type UdpPoolOptions } from "./udp-pool.ts";
 import type { SocketAddress } from "./upstream-sockets.ts";
 
 /** Dead after this many sends ... */
 const SENDS_BEFORE_DEAD = 8;
 /** ... and this long without any reply: 2 s, and room for an upstream whose replies take just that. */
 const SILENCE_BEFORE_DEAD_MS = 2_200;
+/** What was sent before so long a pause is not waited for any more, and says nothing about now. */
+const PAUSE_MS = 5_000;
 /** By what an upstream is taken to be faster each time that another is preferred, so that it gets a new chance. */
 const FADING = 0.98;
 /** When much is in flight, resends are at most this share of first sends. */
@@ -21,16 +21,17 @@ const PATIENCE = 2;
 /** ... but no longer than this: there must be time left for resends. */
 const MAX_PATIENCE_MS = 2_200;
 
-export type UpstreamOptions = Omit<UdpPoolOptions, "upstream"> & {
+export interface UpstreamOptions {
+  readonly to: SocketAddress;
   readonly metrics: UpstreamMetrics;
   /** The upstream has died: probe it. */
   readonly onDead: (upstream: Upstream) => void;
-};
+}
 
 export class Upstream {
   readonly to: SocketAddress;
-  readonly udp: UdpPool;
-  readonly tcp: TcpLink;
+  /** The share of all UDP sockets that may lead to it at once; at least 2. */
+  maxSockets: number;
   readonly #metrics: UpstreamMetrics;
   readonly #onDead: (upstream: Upstream) => void;
   readonly #roundTrips = new RoundTrips();
@@ -44,11 +45,11 @@ export class Upstream {
   #hasRefused = false;
   #sendsSinceReply = 0;
   #silentSinceMs: MonotonicMs = 0;
+  #lastSendAtMs: MonotonicMs = 0;
 
   constructor(options: UpstreamOptions, maxSockets: number) {
     this.to = options.to;
-    this.udp = new UdpPool({ ...options, upstream: this }, maxSockets);
-    this.tcp = new TcpLink({ ...options, upstream: this });
+    this.maxSockets = maxSockets;
     this.#metrics = options.metrics;
     this.#onDead = options.onDead;
     options.metrics.setUp(true);
@@ -90,9 +91,16 @@ export class Upstream {
 
   noteSend(nowMs: MonotonicMs, isResend: boolean): void {
     (isResend ? this.#resends : this.#firstSends).add(nowMs);
+    if (nowMs - this.#lastSendAtMs >= PAUSE_MS) this.#sendsSinceReply = 0;
     if (this.#sendsSinceReply === 0) this.#silentSinceMs = nowMs;
     this.#sendsSinceReply += 1;
+    this.#lastSendAtMs = nowMs;
     this.#fading = 1;
+  }
+
+  /** What was counted by `noteSend` did not leave this machine: that there is no reply says nothing about upstream. */
+  noteUnsent(): void {
+    this.#sendsSinceReply = Math.max(0, this.#sendsSinceReply - 1);
   }
 
   /** A valid reply, late or not: the upstream lives. */

@@ -3,20 +3,17 @@
  * that stands in both is one. Dead ones are probed once per second and asked nothing else.
  */
 
-import type { Clock, MonotonicMs, Random, Timer } from "../runtime.ts";
+import type { Clock, MonotonicMs, Timer } from "../runtime.ts";
 import type { ForwarderMetrics } from "./metrics.ts";
-import type { CarrierEvents } from "./pending-query.ts";
 import { Upstream } from "./upstream.ts";
 import { type SocketAddress, socketAddressText, type UpstreamSockets } from "./upstream-sockets.ts";
 
 const PROBE_INTERVAL_MS = 1_000;
 
 export interface UpstreamsOptions {
-  readonly sockets: UpstreamSockets;
   readonly clock: Clock;
-  readonly random: Random;
+  readonly sockets: Pick<UpstreamSockets, "maxUdpSockets">;
   readonly metrics: ForwarderMetrics;
-  readonly events: CarrierEvents;
   /** Asks the dead upstream something; any reply revives it. */
   readonly probe: (upstream: Upstream) => void;
 }
@@ -38,7 +35,7 @@ export class Upstreams {
     const maxSockets = Math.max(2, Math.floor(this.#options.sockets.maxUdpSockets / Math.max(1, texts.size)));
     const left: Upstream[] = [];
     for (const [text, upstream] of this.#known) {
-      upstream.udp.maxSockets = maxSockets;
+      upstream.maxSockets = maxSockets;
       if (texts.has(text)) continue;
       this.#known.delete(text);
       this.#stopProbing(upstream);
@@ -78,10 +75,8 @@ export class Upstreams {
   }
 
   #add(to: SocketAddress, maxSockets: number): Upstream {
-    const { sockets, clock, random, metrics, events } = this.#options;
     const onDead = (dead: Upstream) => this.#scheduleProbe(dead);
-    const parts = { to, sockets, clock, random, events, metrics: metrics.upstream(to), onDead };
-    const upstream = new Upstream(parts, maxSockets);
+    const upstream = new Upstream({ to, metrics: this.#options.metrics.upstream(to), onDead }, maxSockets);
     this.#known.set(socketAddressText(to), upstream);
     return upstream;
   }

@@ -62,6 +62,7 @@ export const EdnsOption = { NSID: 3, COOKIE: 10, KEEPALIVE: 11, EDE: 15 } as con
 
 /** Extended DNS Errors that we send (RFC 8914 section 4). */
 export const ExtendedError = {
+  OTHER: 0,
   STALE_ANSWER: 3,
   NOT_READY: 14,
   BLOCKED: 15,

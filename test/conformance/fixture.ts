@@ -61,6 +61,11 @@ const SETTINGS: Omit<DataPlaneSettings, "upstreams"> = {
   trustedForwarders: [],
   refuse: false,
   identity: IDENTITY,
+  searchSuffixes: [],
+  suffixAnswer: "cname",
+  suffixView: true,
+  shortServiceNames: true,
+  explainTxt: false,
 };
 
 /** A server under test, from outside. */

@@ -1,8 +1,11 @@
-/** RFC 8906: the probes of its section 8, none of which may go without a reply. */
+/**
+ * RFC 8906: the probes of its section 8, none of which may go without a reply, and two that section 3 has beside them:
+ * an unknown opcode with nothing behind the header, and EDNS over TCP.
+ */
 
 import { expect } from "chai";
 import { decoded } from "../server/fixtures.ts";
-import { octets, opt, option } from "../wire/octets.ts";
+import { header, octets, opt, option } from "../wire/octets.ts";
 import { ask, conformance, expectBitExact, flagsOf, RD, rcodeOf, replyTo } from "./fixture.ts";
 
 const UNKNOWN_OPTION = option(100, octets());
@@ -89,6 +92,16 @@ conformance("RFC 8906: a reply to everything", (rule) => {
     });
   }
 
+  for (const transport of ["udp", "tcp"] as const) {
+    rule(
+      `3.1.4: an unknown opcode in a header alone, which has no name, over ${transport}`,
+      async (server) => {
+        const reply = await server[transport](Buffer.from(header(15 << 11, [0, 0, 0, 0], 0x1234)));
+        expect(reply.toString("hex")).to.equal("1234f8840000000000000000");
+      },
+    );
+  }
+
   rule(
     "8.1.5: TCP, own name",
     async (server) => {
@@ -100,6 +113,19 @@ conformance("RFC 8906: a reply to everything", (rule) => {
 
   rule("8.1.5: TCP, forwarded name", async (server) => {
     await expectBitExact(server, ask("Probe-Tcp.Example", { flags: 0 }), "tcp");
+  });
+
+  rule("3.2.7: EDNS over TCP, own name: whole, whatever the size for UDP", async (server) => {
+    const reply = await server.tcp(ask("many.example", { opt: opt({ size: 512 }) }));
+    expect([reply.readUInt16BE(6), flagsOf(reply) & 0x0200]).to.deep.equal([100, 0]);
+    expect(decoded(reply).edns?.size).to.equal(1232);
+  });
+
+  rule("3.2.7: EDNS over TCP, forwarded name", async (server) => {
+    const message = ask("Probe-Edns-Tcp.Example", { opt: opt({ size: 512 }) });
+    await expectBitExact(server, message, "tcp", (received) =>
+      replyTo(received, { additionals: [opt({ size: 512 })], trailing: new Uint8Array(2_000) }),
+    );
   });
 
   rule("8.2.7: a reply that does not fit, own name: TC=1 and OPT", async (server) => {

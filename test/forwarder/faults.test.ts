@@ -4,11 +4,10 @@
  */
 
 import { expect } from "chai";
-import type { ForwarderOptions } from "../../src/forwarder/forwarder.ts";
 import type { SocketAddress, UdpHandlers, UpstreamSockets } from "../../src/forwarder/upstream-sockets.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 import { MemoryUpstreams, type Sent } from "../support/memory-upstream.ts";
-import { makeFixture, ONE, TestClient, TWO } from "./fixture.ts";
+import { type FixtureOptions, makeFixture, ONE, TestClient, TWO } from "./fixture.ts";
 import { a, question, read, replyTo } from "./messages.ts";
 
 const TO_ONE = "198.51.100.1:53";
@@ -24,7 +23,7 @@ interface Outcome {
 }
 
 /** A fixture that asks and remembers how long each reply took; times count from the start. */
-function measuring(options: Partial<ForwarderOptions> = {}) {
+function measuring(options: FixtureOptions = {}) {
   const fixture = makeFixture({ ...many, ...options });
   const { clock, ask } = fixture;
   const startMs = clock.nowMs();
@@ -221,4 +220,44 @@ describe("faults of this machine", () => {
       expect(count("upstream_failures_total", TO_ONE, "network_error")).to.be.above(0);
     });
   }
+
+  for (const [code, isAtSend] of [
+    ["EMFILE", false],
+    ["ENOBUFS", true],
+    ["EPERM", true],
+  ] as const) {
+    it(`${code} for six seconds: upstream is not taken for dead, and all is well a second after the end`, () => {
+      const { sockets, clock, upstreams } = failing(code, 6_000, isAtSend);
+      const { askOne, outcomes, count } = measuring({ sockets, clock });
+      upstreams.script = (sent) => sent.reply(good(sent), 1);
+      for (let index = 0; index < 2_000; index += 1) {
+        askOne();
+        clock.advance(5);
+        expect(count("upstream_up", TO_ONE)).to.equal(1);
+      }
+      clock.advance(5_000);
+      // Whoever asked early has waited in vain, for 4.5 s; nobody else has.
+      for (const { askedAtMs, rcode } of outcomes) expect(rcode).to.equal(askedAtMs < 2_200 ? 2 : 0);
+      for (const { askedAtMs, tookMs } of outcomes) {
+        expect(tookMs).to.be.at.most(4_500);
+        if (askedAtMs >= 6_000) expect(tookMs).to.be.at.most(10);
+        else if (askedAtMs >= 2_200) expect(askedAtMs + tookMs).to.be.at.most(7_000);
+      }
+    });
+  }
+
+  it("ECONNREFUSED for half a second: asked again with the next probe, a second after the first", () => {
+    const { sockets, clock, upstreams } = failing("ECONNREFUSED", 500, true);
+    const { askOne, outcomes } = measuring({ sockets, clock });
+    upstreams.script = (sent) => sent.reply(good(sent), 1);
+    for (let index = 0; index < 300; index += 1) {
+      askOne();
+      clock.advance(5);
+    }
+    clock.advance(10);
+    for (const { askedAtMs, tookMs, rcode } of outcomes) {
+      expect(tookMs).to.be.at.most(20);
+      expect(rcode).to.equal(askedAtMs < 1_001 ? 2 : 0);
+    }
+  });
 });

@@ -1,11 +1,8 @@
 /** A forwarder between clients that remember their replies and upstreams in memory, under a clock that stands. */
 
 import { expect } from "chai";
-import {
-  type ConfigurableForwarder,
-  createForwarder,
-  type ForwarderOptions,
-} from "../../src/forwarder/forwarder.ts";
+import { type ConfigurableForwarder, createForwarder } from "../../src/forwarder/forwarder.ts";
+import type { ForwarderOptions } from "../../src/forwarder/forwarder-settings.ts";
 import { forwarderSeries } from "../../src/forwarder/metrics.ts";
 import type { SocketAddress } from "../../src/forwarder/upstream-sockets.ts";
 import { type Client, systemRandom, type Transport } from "../../src/runtime.ts";
@@ -55,8 +52,12 @@ export interface Fixture {
   count(name: string, ...labels: readonly string[]): number;
 }
 
-export function makeFixture(options: Partial<ForwarderOptions> = {}): Fixture {
-  const clock = new FakeClock();
+export interface FixtureOptions extends Partial<ForwarderOptions> {
+  readonly clock?: FakeClock;
+}
+
+export function makeFixture(options: FixtureOptions = {}): Fixture {
+  const clock = options.clock ?? new FakeClock();
   const upstreams = new MemoryUpstreams(clock);
   const sets = { upstreams: [ONE], clusterUpstreams: options.upstreams ?? [ONE], ...options };
   const series = new SharedSeries(forwarderSeries(sets));
@@ -70,6 +71,7 @@ export function makeFixture(options: Partial<ForwarderOptions> = {}): Fixture {
     clock,
     random: systemRandom,
     series,
+    memoryShare: () => 0,
     ...sets,
   });
   return {

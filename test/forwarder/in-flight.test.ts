@@ -379,6 +379,31 @@ describe("an upstream's health", () => {
     expect(clients.filter(({ replies }) => replies.length === 1)).to.have.length(1);
   });
 
+  it("begins again without repeating the probes that had no reply", () => {
+    const { ask, upstreams, clock } = makeFixture();
+    upstreams.script = (sent) => sent.fail("ECONNREFUSED");
+    ask(question("www.example.org"));
+    clock.advance(1);
+    upstreams.script = () => {};
+    clock.advance(4_500);
+    expect(upstreams.sent).to.have.length(1 + 4);
+    upstreams.sent.at(-1)!.reply(replyTo(upstreams.sent.at(-1)!.message, {}));
+    clock.advance(10_000);
+    expect(upstreams.sent).to.have.length(1 + 4);
+  });
+
+  it("is not ended by what was sent long ago: a question over TCP each minute that it leaves alone", () => {
+    const { ask, upstreams, clock } = makeFixture({ upstreams: [ONE] });
+    upstreams.script = (sent) => sent.transport === "udp" && sent.reply(good(sent), 1);
+    for (let index = 0; index < 20; index += 1) {
+      ask(question(`tcp${index}.example.org`), new TestClient("tcp"));
+      clock.advance(60_000);
+    }
+    const clients = Array.from({ length: 10 }, (_, index) => ask(named(index)));
+    clock.advance(1);
+    for (const client of clients) expect(read(client.reply).rcode).to.equal(0);
+  });
+
   it("does not begin again with a forged reply to a probe", () => {
     const { ask, upstreams, clock, count } = makeFixture();
     upstreams.script = (sent) => sent.fail("ECONNREFUSED");

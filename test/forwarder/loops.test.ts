@@ -1,13 +1,12 @@
 import { randomBytes } from "node:crypto";
 import { expect } from "chai";
-import type { ForwarderOptions } from "../../src/forwarder/forwarder.ts";
 import { LoopLog } from "../../src/forwarder/loop-log.ts";
 import type { Logger } from "../../src/runtime.ts";
 import { Query } from "../../src/wire/query.ts";
 import { readQuery } from "../../src/wire/read-query.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 import type { Sent } from "../support/memory-upstream.ts";
-import { type Fixture, makeFixture, ONE, TestClient, TWO } from "./fixture.ts";
+import { type Fixture, type FixtureOptions, makeFixture, ONE, TestClient, TWO } from "./fixture.ts";
 import { a, extendedError, question, read, replyTo } from "./messages.ts";
 
 const TO_ONE = "198.51.100.1:53";
@@ -17,7 +16,7 @@ const PROBE = /^[0-9a-f]{32}\.loop\.(cluster\.local|invalid)$/;
 const good = (sent: Sent) => replyTo(sent.message, { answers: [a(1)] });
 const isProbe = ({ message }: Sent) => PROBE.test(read(message).name);
 
-function watching(options: Partial<ForwarderOptions> = {}, isAsker = true) {
+function watching(options: FixtureOptions = {}, isAsker = true) {
   const seen: string[] = [];
   const loopProbes = { key: KEY, isAsker, onLoop: (upstream: string) => seen.push(upstream) };
   const fixture = makeFixture({ loopProbes, ...options });

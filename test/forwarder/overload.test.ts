@@ -5,7 +5,7 @@ import { newestOf, WaitingClients } from "../../src/forwarder/waiting-clients.ts
 import { parseIpPrefix } from "../../src/wire/ip-address.ts";
 import type { Sent } from "../support/memory-upstream.ts";
 import { makeFixture, TestClient } from "./fixture.ts";
-import { a, question, read, replyTo } from "./messages.ts";
+import { a, extendedError, question, read, replyTo } from "./messages.ts";
 
 const good = (sent: Sent) => replyTo(sent.message, { answers: [a(1)] });
 const named = (index: number | string) => question(`h${index}.example.org`, { edns: {} });
@@ -19,7 +19,10 @@ describe("over the bound of all clients", () => {
     const others = Array.from({ length: 5 }, (_, index) => ask(named(100 + index), from(`10.0.1.${index}`)));
     const late = Array.from({ length: 3 }, (_, index) => ask(named(200 + index), from(`10.0.2.${index}`)));
     expect(heavy.map(({ replies }) => replies.length)).to.deep.equal([...Array(12).fill(0), 1, 1, 1]);
-    for (const client of heavy.slice(12)) expect(read(client.reply).flags).to.equal(0x8182);
+    for (const client of heavy.slice(12)) {
+      expect(read(client.reply).flags).to.equal(0x8182);
+      expect(extendedError(read(client.reply))).to.equal(0);
+    }
     for (const client of [...others, ...late]) expect(client.replies).to.have.length(0);
     expect(count("upstream_rejected_total", "overload")).to.equal(3);
     for (const sent of upstreams.sent) sent.reply(good(sent));
@@ -96,7 +99,9 @@ describe("over the bound of one client", () => {
     const clients = Array.from({ length: 30 }, (_, index) => ask(big(index), from("10.0.0.1", "tcp")));
     const rejected = clients.filter(({ replies }) => replies.length > 0);
     expect(rejected.length).to.equal(30 - 17);
-    for (const client of rejected) expect(read(client.reply).rcode).to.equal(2);
+    for (const client of rejected) {
+      expect([read(client.reply).rcode, extendedError(read(client.reply))]).to.deep.equal([2, 0]);
+    }
     expect(count("upstream_rejected_total", "client")).to.equal(13);
     expect(ask(named(99), from("10.0.0.2")).replies).to.have.length(0);
   });

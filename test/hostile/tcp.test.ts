@@ -1,11 +1,14 @@
 /** Hostile connections: each has its end, and others are served meanwhile. */
 
+import { readFileSync } from "node:fs";
 import { expect } from "chai";
 import { ask, frame, type RunningServer, rcodeOf, replyTo, startServer } from "../conformance/fixture.ts";
 import { HOSTILE, withId } from "./messages.ts";
 
 const MAX_IN_FLIGHT = 128;
 const PER_ADDRESS = 128;
+/** The fixture's limit of all connections. */
+const CONNECTIONS = 4096;
 const idOf = (message: Buffer) => message.readUInt16BE(0);
 
 describe("hostile connections", () => {
@@ -169,6 +172,42 @@ describe("hostile connections", () => {
     await othersAreServed();
   });
 
+  it("5,000 idle ones spread over 127.0.0.0/8: at the limit the oldest go, and others are served at once", async function () {
+    const COUNT = 5_000;
+    // Both ends are this process's.
+    const files = openFileLimit();
+    if (files < 2 * COUNT + 500) {
+      process.stdout.write(
+        `\n    skipped: 5,000 connections need 10,500 open files, and ${files} are allowed\n`,
+      );
+      this.skip();
+    }
+    const peers: Awaited<ReturnType<typeof server.connect>>[] = [];
+    for (let made = 0; made < COUNT; made += 250) {
+      const batch = Array.from({ length: 250 }, (_, at) =>
+        server.connect(`127.${1 + (at % 50)}.0.${made / 250}`),
+      );
+      peers.push(...(await Promise.all(batch)));
+      // The kernel holds 1,024 that were not accepted, and drops more of them for a second.
+      await server.until(() => open() >= Math.min(peers.length, CONNECTIONS));
+    }
+    await server.until(() => peers.filter(({ isOver }) => isOver).length >= COUNT - CONNECTIONS);
+    expect(open()).to.equal(CONNECTIONS);
+    expect(peers.findIndex(({ isOver }) => !isOver)).to.equal(COUNT - CONNECTIONS);
+    expect(peers.findLastIndex(({ isOver }) => isOver)).to.equal(COUNT - CONNECTIONS - 1);
+    const startMs = performance.now();
+    await othersAreServed();
+    expect(rcodeOf(await server.udp(ask("own.example")))).to.equal(0);
+    const newest = peers.at(-1)!;
+    newest.socket.write(frame(ask("own.example")));
+    expect((await newest.gets(1))[0]!.readUInt16BE(6)).to.equal(1);
+    expect(performance.now() - startMs).to.be.below(150);
+    // All of them are silent for too long at the same moment.
+    server.clock.advance(10_000);
+    await server.until(() => open() === 0);
+    await othersAreServed();
+  }).timeout(10_000);
+
   it("with no idle one of the address, the new connection is closed", async () => {
     server.upstream.script = () => {};
     for (let index = 0; index < PER_ADDRESS; index += 1) {
@@ -182,6 +221,10 @@ describe("hostile connections", () => {
     await othersAreServed();
   });
 });
+
+function openFileLimit(): number {
+  return Number(/^Max open files\s+(\d+)/m.exec(readFileSync("/proc/self/limits", "utf8"))?.[1] ?? 0);
+}
 
 /** Time enough for loopback. */
 async function turns(count = 30): Promise<void> {
