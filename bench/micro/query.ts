@@ -5,6 +5,7 @@ import { type Client, systemClock, systemRandom } from "../../src/runtime.ts";
 import { SharedSeries } from "../../src/series.ts";
 import { Engine } from "../../src/server/engine.ts";
 import { QUERY_SERIES, QueryMetrics } from "../../src/server/metrics.ts";
+import { ClientIndex } from "../../src/table/client-index.ts";
 import { FlatTable } from "../../src/table/flat-table.ts";
 import { packDelta } from "../../src/table/packed-delta.ts";
 import { isHostName, parseHostName } from "../../src/wire/host-name.ts";
@@ -65,6 +66,7 @@ function filledEngine(): Engine {
   const engine = new Engine(
     {
       table: new FlatTable(systemRandom),
+      clients: new ClientIndex(),
       forwarder: FORWARDER,
       metrics: new QueryMetrics(new SharedSeries(QUERY_SERIES)),
       clock: systemClock,
@@ -74,7 +76,17 @@ function filledEngine(): Engine {
         throw error;
       },
     },
-    { clusterDomain, pendingTimeoutMs: 0, relayHttps: false },
+    {
+      clusterDomain,
+      pendingTimeoutMs: 0,
+      relayHttps: false,
+      searchSuffixes: [],
+      suffixAnswer: "cname",
+      suffixView: true,
+      shortServiceNames: true,
+      explainTxt: false,
+      trustedForwarders: [],
+    },
   );
   engine.applyDelta(packDelta(compileStore(filledStore(ENTRIES), systemClock, () => {}).snapshot()));
   while (engine.step());

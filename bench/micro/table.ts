@@ -4,10 +4,10 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { systemRandom } from "../../src/runtime.ts";
 import { FlatTable } from "../../src/table/flat-table.ts";
-import type { HostChange, HostRecord } from "../../src/table/host-record.ts";
+import type { HostChange, HostRecord, HostVariant, HostView } from "../../src/table/host-record.ts";
 import { NOT_FOUND } from "../../src/table/host-table.ts";
 import { packDelta } from "../../src/table/packed-delta.ts";
-import { familyTtlSeconds } from "../../src/table/packed-record.ts";
+import { familyTtlSeconds, variantFor, viewFor } from "../../src/table/packed-record.ts";
 import { isHostName, parseHostName } from "../../src/wire/host-name.ts";
 import { parseIpAddress } from "../../src/wire/ip-address.ts";
 import type { Query } from "../../src/wire/query.ts";
@@ -70,29 +70,41 @@ function fill(delta: Uint8Array): { table: FlatTable; turnsMs: number[] } {
 }
 
 function ttlOf(table: FlatTable, query: Query): number {
-  return familyTtlSeconds(table.octets, table.find(query), 0, 0);
+  const { octets } = table;
+  const variant = variantFor(octets, viewFor(octets, table.find(query), null), 0);
+  return familyTtlSeconds(octets, variant, 0, 0);
 }
 
 function set(name: string, index: number): HostChange {
   const host = parseHostName(name);
   const address = parseIpAddress(`10.${(index >> 16) & 255}.${(index >> 8) & 255}.${index & 255}`);
   if (!isHostName(host) || address === null) throw new Error(`bad sample ${name}`);
+  const variant: HostVariant = {
+    isPass: false,
+    isAuthoritative: true,
+    source: "static",
+    forwardsDnssec: false,
+    negativeTtlSeconds: 5,
+    answers: {
+      A: { kind: "addresses", addresses: [address], ttlSeconds: 30, isStale: false },
+      AAAA: { kind: "empty" },
+    },
+  };
   const record: HostRecord = {
     host,
-    views: [
-      {
-        visibleTo: "all",
-        isPass: false,
-        isAuthoritative: true,
-        source: "static",
-        forwardsDnssec: false,
-        negativeTtlSeconds: 5,
-        answers: {
-          A: { kind: "addresses", addresses: [address], ttlSeconds: 30, isStale: false },
-          AAAA: { kind: "empty" },
-        },
-      },
-    ],
+    isDelegated: true,
+    isFallback: false,
+    views: [{ visibleTo: "all", variants: [variant], choices: CHOICES, ports: [] }],
   };
   return { kind: "set", record };
 }
+
+/** Every class of clients gets the same. */
+const CHOICES: HostView["choices"] = {
+  unknown: 0,
+  outside: 0,
+  sidecar: 0,
+  redirectedIpv4: 0,
+  redirectedIpv6: 0,
+  redirectedDual: 0,
+};

@@ -5,8 +5,7 @@
 
 import type { Random } from "../runtime.ts";
 import { type HostName, hostNameOctets, isWildcard, wildcardRest } from "../wire/host-name.ts";
-import type { Query } from "../wire/query.ts";
-import { type HostTable, NOT_FOUND, type OnHostChange } from "./host-table.ts";
+import { type HostTable, type NameView, NOT_FOUND, type OnHostChange } from "./host-table.ts";
 import {
   ChangeKind,
   changeAfter,
@@ -72,24 +71,50 @@ export class FlatTable implements HostTable {
     return this.octets.length + this.#records.byteLength + this.#hashes.byteLength;
   }
 
-  find(query: Query): number {
-    const { name, nameLength: length, labelCount, labelStarts } = query;
+  /** Where each record begins in `octets`; to be read before the next change. */
+  *records(): IterableIterator<number> {
+    for (const record of this.#records) if (record !== 0) yield record;
+  }
+
+  find(name: NameView): number {
+    const hash = this.#hashSuffixes(name, 0);
+    const exact = this.#records[this.#slotOf(hash, false, name.name, 0, name.nameLength)]!;
+    return exact !== 0 ? exact : this.#findWildcard(name, 1);
+  }
+
+  findWildcard(name: NameView, fromLabel: number): number {
+    this.#hashSuffixes(name, fromLabel);
+    return this.#findWildcard(name, fromLabel);
+  }
+
+  /** Fills `#suffixHashes` from a label on; the hash of the whole rest. */
+  #hashSuffixes(view: NameView, fromLabel: number): number {
+    const { name, labelStarts } = view;
     const suffixHashes = this.#suffixHashes;
     let hash = 0;
-    let end = length;
-    for (let label = labelCount - 1; label >= 0; label -= 1) {
+    let end = view.nameLength;
+    for (let label = view.labelCount - 1; label >= fromLabel; label -= 1) {
       const start = labelStarts[label]!;
       hash = this.#hash(name, start, end, hash);
       suffixHashes[label] = hash;
       end = start;
     }
-    const exact = this.#records[this.#slotOf(hash, false, name, 0, length)]!;
-    if (exact !== 0) return exact;
-    if (query.hasUnderscoreLabel) return NOT_FOUND;
-    for (let label = 1; label < labelCount; label += 1) {
+    return hash;
+  }
+
+  #findWildcard(view: NameView, fromLabel: number): number {
+    if (view.hasUnderscoreLabel) return NOT_FOUND;
+    const { name, nameLength: length, labelCount, labelStarts } = view;
+    for (let label = fromLabel; label < labelCount; label += 1) {
       if (this.#wildcardsByLabels[labelCount - label] === 0) continue;
       const start = labelStarts[label]!;
-      const slot = this.#slotOf(suffixHashes[label]! ^ WILDCARD_MARK, true, name, start, length - start);
+      const slot = this.#slotOf(
+        this.#suffixHashes[label]! ^ WILDCARD_MARK,
+        true,
+        name,
+        start,
+        length - start,
+      );
       if (this.#records[slot] !== 0) return this.#records[slot]!;
     }
     return NOT_FOUND;

@@ -4,9 +4,21 @@
  */
 
 import type { HostName } from "../wire/host-name.ts";
-import type { Query } from "../wire/query.ts";
 
 export const NOT_FOUND = -1;
+
+/** A name to look up, as a `Query` has it: on the wire, lower-cased. */
+export interface NameView {
+  /** The first `nameLength` octets count, the root label included. */
+  readonly name: Uint8Array;
+  readonly nameLength: number;
+  /** Labels without the root. */
+  readonly labelCount: number;
+  /** Where each label's length octet lies in `name`; the first `labelCount` count. */
+  readonly labelStarts: Uint8Array;
+  /** Whether some label begins with `_`: then no wildcard matches. */
+  readonly hasUnderscoreLabel: boolean;
+}
 
 export interface HostTable {
   /** Of the last delta that was wholly applied. */
@@ -21,7 +33,13 @@ export interface HostTable {
    * that begins with `_` matches no wildcard; the apex of a wildcard does not match.
    * (RFC 4592 differs: this is Istio's rule, any depth below the `*`.)
    */
-  find(query: Query): number;
+  find(name: NameView): number;
+  /**
+   * The most specific wildcard that matches the name and whose part after `*.` begins at label `fromLabel` or later
+   * (1: any wildcard), or NOT_FOUND. Goes on where a client does not see what was found: an exact host blocks
+   * nothing then (`fromLabel` 1), nor does a wildcard (`labelCount - nameLabelCount + 1`).
+   */
+  findWildcard(name: NameView, fromLabel: number): number;
   /** The same by host name (`*.rest` for the wildcard itself), for the control plane and `touch`. */
   findHost(host: HostName): number;
   /**

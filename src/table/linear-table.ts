@@ -4,8 +4,7 @@
  */
 
 import { type HostName, hostNameOctets, isWildcard, wildcardRest } from "../wire/host-name.ts";
-import type { Query } from "../wire/query.ts";
-import { type HostTable, NOT_FOUND, type OnHostChange } from "./host-table.ts";
+import { type HostTable, type NameView, NOT_FOUND, type OnHostChange } from "./host-table.ts";
 import {
   ChangeKind,
   changeAfter,
@@ -35,11 +34,15 @@ export class LinearTable implements HostTable {
     return this.#octets;
   }
 
-  find(query: Query): number {
-    const labels = labelsAt(query.name, 0);
-    const exact = this.#offsetOf(keyOf(false, labels));
-    if (exact !== NOT_FOUND || labels.some((label) => label.startsWith("_"))) return exact;
-    for (let dropped = 1; dropped < labels.length; dropped += 1) {
+  find(name: NameView): number {
+    const exact = this.#offsetOf(keyOf(false, labelsAt(name.name, 0)));
+    return exact === NOT_FOUND ? this.findWildcard(name, 1) : exact;
+  }
+
+  findWildcard(name: NameView, fromLabel: number): number {
+    const labels = labelsAt(name.name, 0);
+    if (labels.some((label) => label.startsWith("_"))) return NOT_FOUND;
+    for (let dropped = fromLabel; dropped < labels.length; dropped += 1) {
       const wildcard = this.#offsetOf(keyOf(true, labels.slice(dropped)));
       if (wildcard !== NOT_FOUND) return wildcard;
     }

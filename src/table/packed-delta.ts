@@ -7,7 +7,7 @@
 import { assertNever, type MonotonicMs } from "../runtime.ts";
 import { readUint32, writeUint32 } from "../wire/append.ts";
 import type { HostChange, TableDelta } from "./host-record.ts";
-import { FamilyIndex, packRecord } from "./packed-record.ts";
+import { FamilyIndex, packRecord, recordLength } from "./packed-record.ts";
 import { packHost } from "./record-codec.ts";
 import { readF64, writeF64 } from "./record-layout.ts";
 
@@ -49,6 +49,30 @@ export function packDelta(delta: TableDelta): Uint8Array<ArrayBuffer> {
     writeKind(octets, at, change);
     octets.set(record, at + CHANGE_RECORD);
     at += CHANGE_RECORD + record.length;
+  }
+  return octets;
+}
+
+/** A table's records as one delta that sets them all; `records`: where each begins in `table`. */
+export function packTable(
+  version: number,
+  table: Uint8Array,
+  records: readonly number[],
+): Uint8Array<ArrayBuffer> {
+  const length = records.reduce(
+    (total, record) => total + CHANGE_RECORD + recordLength(table, record),
+    DELTA_HEADER_OCTETS,
+  );
+  const octets = new Uint8Array(length);
+  writeF64(octets, VERSION, version);
+  writeUint32(octets, CHANGE_COUNT, records.length);
+  let at = DELTA_HEADER_OCTETS;
+  for (const record of records) {
+    const recordOctets = recordLength(table, record);
+    writeUint32(octets, at + CHANGE_LENGTH, CHANGE_RECORD + recordOctets);
+    octets[at + CHANGE_KIND] = ChangeKind.SET;
+    octets.set(table.subarray(record, record + recordOctets), at + CHANGE_RECORD);
+    at += CHANGE_RECORD + recordOctets;
   }
   return octets;
 }

@@ -22,6 +22,10 @@ export const OPT_OCTETS = 11;
 export const MAX_OPT_OCTETS = OPT_OCTETS + OPTION_FIXED_OCTETS + 2 + MAX_ERROR_TEXT_OCTETS;
 /** A record without its RDATA when the owner is a compression pointer. */
 export const RECORD_HEAD_OCTETS = 2 + RECORD_FIXED_OCTETS;
+/** Priority, weight and port, before the target of a SRV record (RFC 2782). */
+export const SRV_FIXED_OCTETS = 6;
+/** The longest character string (RFC 1035 3.3). */
+export const MAX_STRING_OCTETS = 255;
 
 const SOA_REFRESH_SECONDS = 3600;
 const SOA_RETRY_SECONDS = 600;
@@ -120,7 +124,7 @@ export function appendHinfo(
   return appendCharacterString(octets, appendCharacterString(octets, at, cpu), os);
 }
 
-/** A TXT record of one character string, `text` of at most 255 octets. */
+/** A TXT record: the text in as few character strings as hold it, one at least (RFC 1035 3.3.14). */
 export function appendTxt(
   octets: Uint8Array,
   at: number,
@@ -130,10 +134,55 @@ export function appendTxt(
   text: Uint8Array,
 ): number {
   const { TXT } = RecordType;
-  at = appendRecordHead(octets, at, ownerOffset, TXT, ttlSeconds, text.length + 1, recordClass);
-  octets[at] = text.length;
-  octets.set(text, at + 1);
-  return at + 1 + text.length;
+  at = appendRecordHead(octets, at, ownerOffset, TXT, ttlSeconds, txtOctets(text.length), recordClass);
+  let from = 0;
+  do {
+    const string = text.subarray(from, from + MAX_STRING_OCTETS);
+    octets[at] = string.length;
+    octets.set(string, at + 1);
+    at += 1 + string.length;
+    from += string.length;
+  } while (from < text.length);
+  return at;
+}
+
+/** Octets of the RDATA that `appendTxt` makes of so many octets of text. */
+export function txtOctets(textLength: number): number {
+  return textLength + Math.max(1, Math.ceil(textLength / MAX_STRING_OCTETS));
+}
+
+/** A record whose RDATA is a name alone: CNAME, PTR. The name is the `length` octets of `source` from `from` on. */
+export function appendNameRecord(
+  octets: Uint8Array,
+  at: number,
+  ownerOffset: number,
+  type: number,
+  ttlSeconds: number,
+  source: Uint8Array,
+  from: number,
+  length: number,
+): number {
+  at = appendRecordHead(octets, at, ownerOffset, type, ttlSeconds, length);
+  return appendOctets(octets, at, source, from, length);
+}
+
+/** A SRV record (RFC 2782) of priority 0; its target, uncompressed, is the `length` octets of `source` from `from` on. */
+export function appendSrv(
+  octets: Uint8Array,
+  at: number,
+  ownerOffset: number,
+  ttlSeconds: number,
+  weight: number,
+  port: number,
+  source: Uint8Array,
+  from: number,
+  length: number,
+): number {
+  at = appendRecordHead(octets, at, ownerOffset, RecordType.SRV, ttlSeconds, SRV_FIXED_OCTETS + length);
+  at = writeUint16(octets, at, 0);
+  at = writeUint16(octets, at, weight);
+  at = writeUint16(octets, at, port);
+  return appendOctets(octets, at, source, from, length);
 }
 
 /** All of a record before its RDATA; the owner is a pointer to `ownerOffset` (below 16384). */
@@ -173,6 +222,18 @@ export function readUint16(octets: Uint8Array, at: number): number {
 
 export function readUint32(octets: Uint8Array, at: number): number {
   return ((octets[at]! << 24) | (octets[at + 1]! << 16) | (octets[at + 2]! << 8) | octets[at + 3]!) >>> 0;
+}
+
+/** Octet by octet: of the few that a name has, `subarray` would make an object. */
+function appendOctets(
+  octets: Uint8Array,
+  at: number,
+  source: Uint8Array,
+  from: number,
+  length: number,
+): number {
+  for (let index = 0; index < length; index += 1) octets[at + index] = source[from + index]!;
+  return at + length;
 }
 
 function appendCharacterString(octets: Uint8Array, at: number, text: string): number {

@@ -2,10 +2,22 @@
 
 import { expect } from "chai";
 import { type HostTable, NOT_FOUND, type OnHostChange } from "../../src/table/host-table.ts";
-import { unpackRecord } from "../../src/table/packed-record.ts";
+import { nameLabelCount, unpackRecord } from "../../src/table/packed-record.ts";
 import type { Query } from "../../src/wire/query.ts";
 import { makeQuery, makeRawQuery } from "../support/make-query.ts";
-import { addresses, delta, hostName, record, remove, resolved, set, touch } from "./samples.ts";
+import {
+  addresses,
+  delta,
+  hostName,
+  hostOf,
+  record,
+  remove,
+  resolved,
+  set,
+  touch,
+  variant,
+  viewOf,
+} from "./samples.ts";
 
 export function hostTableCases(makeTable: () => HostTable): void {
   let table: HostTable;
@@ -151,6 +163,56 @@ export function hostTableCases(makeTable: () => HostTable): void {
     });
   });
 
+  describe("findWildcard", () => {
+    const from = (name: string, label: number): string | null => {
+      const found = table.findWildcard(makeQuery(name), label);
+      return found === NOT_FOUND ? null : unpackRecord(table.octets, found).host;
+    };
+
+    it("goes on from a label, past exact hosts", () => {
+      hosts("*.example.com", "*.b.example.com", "a.b.example.com", "*.a.b.example.com", "example.com");
+      expect([1, 2, 3, 4, 9].map((label) => from("a.b.example.com", label))).to.deep.equal([
+        "*.b.example.com",
+        "*.example.com",
+        null,
+        null,
+        null,
+      ]);
+      expect([1, 2, 3, 4].map((label) => from("x.a.b.example.com", label))).to.deep.equal([
+        "*.a.b.example.com",
+        "*.b.example.com",
+        "*.example.com",
+        null,
+      ]);
+    });
+
+    it("walks over every wildcard of a name, the most specific first", () => {
+      const wildcards = ["*.e", "*.d.e", "*.b.c.d.e"];
+      hosts(...wildcards, "a.b.c.d.e", "*.a.b.c.d.e", "*.x.e");
+      const query = makeQuery("a.b.c.d.e");
+      const seen: string[] = [];
+      let found = table.findWildcard(query, 1);
+      while (found !== NOT_FOUND) {
+        seen.push(unpackRecord(table.octets, found).host);
+        found = table.findWildcard(query, query.labelCount - nameLabelCount(table.octets, found) + 1);
+      }
+      expect(seen).to.deep.equal(wildcards.toReversed());
+    });
+
+    it("finds none for a name with a label that begins with _, nor for the root", () => {
+      hosts("*.example.com");
+      expect(from("_a.example.com", 1)).to.equal(null);
+      expect(from(".", 1)).to.equal(null);
+    });
+
+    it("does not depend on what was looked up before", () => {
+      hosts("*.example.com", "*.b.example.org");
+      answering("a.b.c.example.com");
+      expect(from("x.b.example.org", 1)).to.equal("*.b.example.org");
+      expect(from("x.y.b.example.org", 2)).to.equal("*.b.example.org");
+    });
+  });
+
   describe("findHost", () => {
     it("finds the host of that name and no other", () => {
       hosts("*.example.com", "a.example.com");
@@ -202,6 +264,24 @@ export function hostTableCases(makeTable: () => HostTable): void {
         resolved(9000.25, "2001:db8::1"),
       );
       expect(unpackRecord(table.octets, table.find(makeQuery("host.example.com")))).to.deep.equal(after);
+    });
+
+    it("keeps views and variants, and touches every one of them", () => {
+      const before = hostOf(
+        "host.example.com",
+        { ...viewOf(["team"], "192.0.2.9"), variants: [variant(), variant(resolved(1, "192.0.2.3"))] },
+        { ...viewOf("all", "192.0.2.8"), variants: [variant(resolved(2, "192.0.2.4"))] },
+      );
+      table.apply(delta(1, ...set(before)), 0, 1);
+      const stored = () => unpackRecord(table.octets, table.find(makeQuery("host.example.com")));
+      expect(stored()).to.deep.equal(before);
+      const told: string[] = [];
+      table.apply(delta(2, touch("host.example.com", "A", 77)), 0, 1, (kind) => told.push(kind));
+      expect(told).to.deep.equal(["touch"]);
+      expect(stored().views.map(({ variants }) => variants.map(({ answers }) => answers.A))).to.deep.equal([
+        [addresses("192.0.2.1"), resolved(77, "192.0.2.3")],
+        [resolved(77, "192.0.2.4")],
+      ]);
     });
 
     it("ignores a touch of a host that it does not have, or whose TTL is constant", () => {

@@ -48,6 +48,11 @@ describe("Both tables", () => {
           for (const labels of questions) {
             const query = makeRawQuery(labels);
             expect(recordAt(flat, flat.find(query))).to.deep.equal(recordAt(linear, linear.find(query)));
+            for (let label = 1; label <= labels.length; label += 1) {
+              expect(recordAt(flat, flat.findWildcard(query, label))).to.deep.equal(
+                recordAt(linear, linear.findWildcard(query, label)),
+              );
+            }
           }
           for (const host of hosts) {
             expect(recordAt(flat, flat.findHost(host))).to.deep.equal(

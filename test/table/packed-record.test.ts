@@ -1,6 +1,17 @@
 import { expect } from "chai";
 import fc from "fast-check";
-import type { FamilyAnswer, HostRecord } from "../../src/table/host-record.ts";
+import {
+  CLIENT_CLASSES,
+  type FamilyAnswer,
+  type HostPort,
+  type HostRecord,
+  type HostVariant,
+  type HostView,
+  type Locality,
+  type TrafficDistribution,
+} from "../../src/table/host-record.ts";
+import { NOT_FOUND } from "../../src/table/host-table.ts";
+import { localityMarks } from "../../src/table/locality-marks.ts";
 import {
   ANSWER_OCTETS,
   ANSWER_SOURCES,
@@ -15,8 +26,14 @@ import {
   FamilyKind,
   familyKind,
   familyTtlSeconds,
+  firstVariant,
   forwardsDnssec,
+  hasPointer,
+  hasPorts,
+  hasWhy,
   isAuthoritative,
+  isDelegated,
+  isFallback,
   isPass,
   isRecordOf,
   isStale,
@@ -24,8 +41,12 @@ import {
   nameAt,
   nameLabelCount,
   nameLength,
+  nearness,
   negativeTtlSeconds,
+  PortTransport,
   packRecord,
+  placesAt,
+  portAt,
   recordLength,
   shareCount,
   sourceIndex,
@@ -33,10 +54,38 @@ import {
   ttlSeconds,
   unpackRecord,
   untilMs,
+  variantFor,
+  viewFor,
+  whyAt,
+  whyLength,
 } from "../../src/table/packed-record.ts";
+import {
+  firstTarget,
+  nextTarget,
+  pointerAt,
+  pointerLength,
+  targetCount,
+  targetNameAt,
+  targetNameLength,
+  targetPort,
+  targetWeight,
+} from "../../src/table/packed-view.ts";
 import { hostNameOctets, isWildcard, wildcardRest } from "../../src/wire/host-name.ts";
 import { FAMILIES, ipAddressOctets } from "../../src/wire/ip-address.ts";
-import { addresses, fewHosts, hostName, hostRecord, ip, record, resolved } from "./samples.ts";
+import {
+  addresses,
+  fewHosts,
+  hostName,
+  hostOf,
+  hostRecord,
+  ip,
+  NAMESPACES,
+  NOWHERE,
+  record,
+  resolved,
+  variantAt,
+  viewOf,
+} from "./samples.ts";
 
 const { A, AAAA } = FamilyIndex;
 
@@ -51,7 +100,7 @@ function packedAt(value: HostRecord, at = 7): Uint8Array {
 describe("packRecord and unpackRecord", () => {
   it("give back what was packed, wherever it lies and however many views it has", () => {
     fc.assert(
-      fc.property(hostRecord(fewHosts, { minLength: 0, maxLength: 3 }), fc.nat(20), (value, at) => {
+      fc.property(hostRecord(fewHosts), fc.nat(20), (value, at) => {
         const octets = packedAt(value, at);
         expect(unpackRecord(octets, at)).to.deep.equal(value);
         expect(recordLength(octets, at)).to.equal(octets.length - at - 9);
@@ -84,21 +133,138 @@ describe("The readers of a packed record", () => {
     fc.assert(
       fc.property(hostRecord(fewHosts), fc.nat(20), (value, at) => {
         const octets = packedAt(value, at);
-        const view = value.views[0]!;
-        expect(isPass(octets, at)).to.equal(view.isPass);
-        expect(isAuthoritative(octets, at)).to.equal(view.isAuthoritative);
-        expect(forwardsDnssec(octets, at)).to.equal(view.forwardsDnssec);
-        expect(negativeTtlSeconds(octets, at)).to.equal(view.negativeTtlSeconds);
-        expect(ANSWER_SOURCES[sourceIndex(octets, at)]).to.equal(view.source);
+        expect(isDelegated(octets, at)).to.equal(value.isDelegated);
+        expect(isFallback(octets, at)).to.equal(value.isFallback);
         expect(isWildcardRecord(octets, at)).to.equal(isWildcard(value.host));
         const rest = wildcardRest(value.host);
         expect(octets.slice(nameAt(at), nameAt(at) + nameLength(octets, at))).to.deep.equal(
           hostNameOctets(rest),
         );
         expect(nameLabelCount(octets, at)).to.equal(rest.split(".").length);
-        for (const family of FAMILIES) expectFamily(octets, at, FamilyIndex[family], view.answers[family]);
       }),
     );
+  });
+
+  it("give each namespace its view, and the class of a client its variant", () => {
+    fc.assert(
+      fc.property(hostRecord(fewHosts), fc.nat(20), (value, at) => {
+        const octets = packedAt(value, at);
+        for (const namespace of [null, "never", ...NAMESPACES]) {
+          const view = value.views.find(
+            ({ visibleTo }) => visibleTo === "all" || (namespace !== null && visibleTo.has(namespace)),
+          );
+          const found = viewFor(octets, at, namespace === null ? null : Buffer.from(namespace));
+          expect(found === NOT_FOUND, `${namespace}`).to.equal(view === undefined);
+          if (view !== undefined) expectView(octets, found, view);
+        }
+      }),
+    );
+  });
+
+  function expectView(octets: Uint8Array, at: number, view: HostView): void {
+    for (const [index, clientClass] of CLIENT_CLASSES.entries()) {
+      const choice = view.choices[clientClass];
+      const found = variantFor(octets, at, index);
+      expect(found === NOT_FOUND).to.equal(choice === null);
+      if (choice !== null) expectVariant(octets, found, view.variants[choice]!);
+    }
+    expectVariant(octets, firstVariant(octets, at), view.variants[0]!);
+    expect(hasPointer(octets, at)).to.equal(view.pointer !== undefined);
+    if (view.pointer !== undefined) {
+      const pointer = octets.slice(pointerAt(octets, at), pointerAt(octets, at) + pointerLength(octets, at));
+      expect(pointer).to.deep.equal(hostNameOctets(view.pointer));
+    }
+    expect(hasWhy(octets, at)).to.equal(view.why !== undefined);
+    expect(whyLength(octets, at)).to.equal(Buffer.byteLength(view.why ?? ""));
+    if (view.why !== undefined) {
+      const why = octets.slice(whyAt(octets, at), whyAt(octets, at) + whyLength(octets, at));
+      expect(Buffer.from(why).toString()).to.equal(view.why);
+    }
+    expect(hasPorts(octets, at)).to.equal(view.ports.length > 0);
+  }
+
+  function expectVariant(octets: Uint8Array, at: number, variant: HostVariant): void {
+    expect(isPass(octets, at)).to.equal(variant.isPass);
+    expect(isAuthoritative(octets, at)).to.equal(variant.isAuthoritative);
+    expect(forwardsDnssec(octets, at)).to.equal(variant.forwardsDnssec);
+    expect(negativeTtlSeconds(octets, at)).to.equal(variant.negativeTtlSeconds);
+    expect(ANSWER_SOURCES[sourceIndex(octets, at)]).to.equal(variant.source);
+    for (const family of FAMILIES) expectFamily(octets, at, FamilyIndex[family], variant.answers[family]);
+  }
+
+  it("find the view among a thousand, whatever the order they were packed in", () => {
+    const names = Array.from({ length: 1000 }, (_, index) => `team-${(index * 7919) % 1000}`);
+    const views = names.map((name, index) => viewOf([name], `10.0.${index >> 8}.${index & 255}`));
+    const value = hostOf("a.example.com", ...views, viewOf("all", "192.0.2.1"));
+    const octets = packedAt(value);
+    const addressFor = (namespace: string | null): unknown => {
+      const view = viewFor(octets, 7, namespace === null ? null : Buffer.from(namespace));
+      const answers = answersAt(octets, variantFor(octets, view, 0), A);
+      return octets.slice(answers + 12, answers + 16).join(".");
+    };
+    for (const [index, name] of names.entries())
+      expect(addressFor(name)).to.equal(`10.0.${index >> 8}.${index & 255}`);
+    for (const other of [null, "team-1000", "team-", "team-99x", ""])
+      expect(addressFor(other)).to.equal("192.0.2.1");
+    expect(unpackRecord(octets, 7).views.length).to.equal(1001);
+  });
+
+  it("show nothing to a client whom no view is for", () => {
+    const octets = packRecord(hostOf("a.example.com", viewOf(["team"], "192.0.2.1")));
+    expect(viewFor(octets, 0, Buffer.from("team"))).to.be.above(0);
+    for (const namespace of [null, Buffer.from("teams"), Buffer.from("tea"), new Uint8Array()])
+      expect(viewFor(octets, 0, namespace)).to.equal(NOT_FOUND);
+    for (const views of [[], [viewOf([], "192.0.2.1")]])
+      expect(viewFor(packRecord(hostOf("a.example.com", ...views)), 0, null)).to.equal(NOT_FOUND);
+  });
+
+  it("know no namespace whose name cannot be one", () => {
+    const value = hostOf("a.example.com", viewOf(["x".repeat(70_000), "team"], "192.0.2.1"));
+    const octets = packRecord(value);
+    expect(viewFor(octets, 0, Buffer.from("team"))).to.be.above(0);
+    expect(unpackRecord(octets, 0).views[0]!.visibleTo).to.deep.equal(new Set(["team"]));
+  });
+
+  it("find a port by its name and transport, and say its targets", () => {
+    const ports: readonly HostPort[] = [
+      { name: "http", transport: "tcp", targets: [{ port: 80, target: null, weight: 0 }] },
+      { name: "dns", transport: "tcp", targets: [{ port: 53, target: null, weight: 1 }] },
+      {
+        name: "dns",
+        transport: "udp",
+        targets: [
+          { port: 5353, target: hostName("b.example.com"), weight: 65_535 },
+          { port: 65_535, target: null, weight: 7 },
+        ],
+      },
+    ];
+    const fields = { ports, pointer: hostName("p.example.com"), why: "because" };
+    const octets = packedAt(record("a.example.com", undefined, undefined, {}, fields));
+    const view = viewFor(octets, 7, null);
+    const targetsOf = (name: string, transport: "tcp" | "udp"): unknown => {
+      const text = Buffer.from(`_${name}.`);
+      const port = portAt(octets, view, text, 1, name.length, PortTransport[transport]);
+      if (port === NOT_FOUND) return null;
+      let target = firstTarget(octets, port);
+      return Array.from({ length: targetCount(octets, port) }, () => {
+        const length = targetNameLength(octets, target);
+        const name = octets.slice(targetNameAt(target), targetNameAt(target) + length);
+        const said = [targetPort(octets, target), Buffer.from(name).toString("latin1")];
+        const weight = targetWeight(octets, target);
+        target = nextTarget(octets, target);
+        return [...said, weight];
+      });
+    };
+    expect(targetsOf("http", "tcp")).to.deep.equal([[80, "", 0]]);
+    expect(targetsOf("dns", "tcp")).to.deep.equal([[53, "", 1]]);
+    expect(targetsOf("dns", "udp")).to.deep.equal([
+      [5353, "\x01b\x07example\x03com\x00", 65_535],
+      [65_535, "", 7],
+    ]);
+    for (const other of ["http2", "htt", "", "p", "because"]) expect(targetsOf(other, "tcp")).to.equal(null);
+    expect(targetsOf("http", "udp")).to.equal(null);
+    const without = packedAt(record("a.example.com"));
+    expect(portAt(without, viewFor(without, 7, null), Buffer.from("http"), 0, 4, 0)).to.equal(NOT_FOUND);
   });
 
   function expectFamily(octets: Uint8Array, at: number, family: FamilyIndex, answer: FamilyAnswer): void {
@@ -154,10 +320,11 @@ describe("The readers of a packed record", () => {
       { kind: "addresses", addresses: [ip("2001:db8::7")], weights: [9], ttlSeconds: 5, isStale: false },
     );
     const octets = packedAt(value);
+    const variant = variantAt(octets, 7);
     const answers = (family: FamilyIndex) => {
-      const start = answersAt(octets, 7, family);
+      const start = answersAt(octets, variant, family);
       return Buffer.from(
-        octets.slice(start, start + addressCount(octets, 7, family) * ANSWER_OCTETS[family]),
+        octets.slice(start, start + addressCount(octets, variant, family) * ANSWER_OCTETS[family]),
       ).toString("hex");
     };
     expect(answers(A)).to.equal(
@@ -172,9 +339,10 @@ describe("The readers of a packed record", () => {
     const texts = ["192.0.2.1", "192.0.2.2", "192.0.2.3"];
     const weighted = { ...addresses(...texts), weights: [1, 0, 3] };
     const octets = packedAt(record("a.example.com", weighted, addresses("2001:db8::1", "2001:db8::2")));
+    const variant = variantAt(octets, 7);
     const firsts = (family: FamilyIndex) =>
-      Array.from({ length: shareCount(octets, 7, family) }, (_, share) =>
-        addressAtShare(octets, 7, family, share),
+      Array.from({ length: shareCount(octets, variant, family) }, (_, share) =>
+        addressAtShare(octets, variant, family, share),
       );
     expect(firsts(A)).to.deep.equal([0, 2, 2, 2]);
     expect(firsts(AAAA)).to.deep.equal([0, 1]);
@@ -184,16 +352,82 @@ describe("The readers of a packed record", () => {
     const most = 0xffffffff;
     const weighted = { ...addresses("192.0.2.1", "192.0.2.2"), weights: [most, most] };
     const octets = packRecord(record("a.example.com", weighted));
-    expect(shareCount(octets, 0, A)).to.equal(2 * most);
-    expect(addressAtShare(octets, 0, A, most - 1)).to.equal(0);
-    expect(addressAtShare(octets, 0, A, most)).to.equal(1);
-    expect(addressAtShare(octets, 0, A, 2 * most - 1)).to.equal(1);
+    const variant = variantAt(octets);
+    expect(shareCount(octets, variant, A)).to.equal(2 * most);
+    expect(addressAtShare(octets, variant, A, most - 1)).to.equal(0);
+    expect(addressAtShare(octets, variant, A, most)).to.equal(1);
+    expect(addressAtShare(octets, variant, A, 2 * most - 1)).to.equal(1);
+  });
+});
+
+describe("nearness", () => {
+  const here = { network: "n", region: "r", zone: "z", subzone: "s", node: "h" };
+  const places: readonly Locality[] = [
+    here,
+    { ...here, node: "h2" },
+    { ...here, subzone: "s2" },
+    { ...here, zone: "z2" },
+    { ...here, region: "r2" },
+    { ...here, network: "n2" },
+    { ...here, network: "" },
+    { ...here, subzone: "" },
+    NOWHERE,
+  ];
+  const toEach = (distribution: TrafficDistribution, client: Locality, weights?: readonly number[]) => {
+    const texts = places.map((_, index) => `192.0.2.${index}`);
+    const each = { ...addresses(...texts), localities: places, ...(weights && { weights }) } as FamilyAnswer;
+    const octets = packedAt(record("a.example.com", each, undefined, { distribution }));
+    const variant = variantAt(octets, 7);
+    const at = placesAt(octets, variant, A);
+    return places.map((_, index) => nearness(octets, variant, A, at, index, localityMarks(client)));
+  };
+
+  it("is the narrowest scope of the distribution that both share", () => {
+    expect(toEach("PreferSameNode", here)).to.deep.equal([5, 4, 3, 2, 1, 0, 0, 3, 0]);
+    expect(toEach("PreferClose", here)).to.deep.equal([4, 4, 3, 2, 1, 0, 0, 3, 0]);
+    expect(toEach("PreferSameZone", here)).to.deep.equal([3, 3, 3, 2, 1, 0, 0, 3, 0]);
+    expect(toEach("PreferNetwork", here)).to.deep.equal([1, 1, 1, 1, 1, 0, 0, 1, 0]);
+  });
+
+  it("is the same beside weights", () => {
+    const weights = places.map((_, index) => index * 1000);
+    expect(toEach("PreferSameNode", here, weights)).to.deep.equal([5, 4, 3, 2, 1, 0, 0, 3, 0]);
+  });
+
+  it("goes past a scope of which neither says anything, but such a scope is nothing in common", () => {
+    expect(toEach("PreferSameNode", { ...here, network: "" })).to.deep.equal([0, 0, 0, 0, 0, 0, 5, 0, 0]);
+    expect(toEach("PreferSameNode", { ...here, subzone: "" })).to.deep.equal([3, 3, 3, 2, 1, 0, 0, 5, 0]);
+    expect(toEach("PreferSameNode", NOWHERE)).to.deep.equal(places.map(() => 0));
+  });
+
+  it("does not take texts that join alike for the same", () => {
+    const joined = { ...NOWHERE, network: "nr", region: "z" };
+    const split = { ...NOWHERE, network: "n", region: "rz" };
+    expect(localityMarks(joined)[1]).not.to.equal(localityMarks(split)[1]);
+    expect(localityMarks({ ...NOWHERE, region: "x" })[1]).not.to.equal(
+      localityMarks({ ...NOWHERE, network: "x" })[0],
+    );
+  });
+
+  it("asks for places where the variant has a distribution and the family localities, and only there", () => {
+    const near = { ...addresses("192.0.2.1"), localities: [here] } as FamilyAnswer;
+    const placesOf = (value: HostRecord, family: FamilyIndex) => {
+      const octets = packRecord(value);
+      return placesAt(octets, variantAt(octets), family);
+    };
+    const distribution = "PreferClose" as const;
+    expect(placesOf(record("a.example", near, undefined, { distribution }), A)).to.be.above(0);
+    expect(placesOf(record("a.example", near, undefined, { distribution }), AAAA)).to.equal(NOT_FOUND);
+    expect(placesOf(record("a.example", near), A)).to.equal(NOT_FOUND);
+    expect(placesOf(record("a.example", undefined, undefined, { distribution }), A)).to.equal(NOT_FOUND);
   });
 });
 
 describe("familyTtlSeconds", () => {
-  const ttlAt = (answer: FamilyAnswer, nowMs: number) =>
-    familyTtlSeconds(packRecord(record("a.example.com", { kind: "empty" }, answer)), 0, AAAA, nowMs);
+  const ttlAt = (answer: FamilyAnswer, nowMs: number) => {
+    const octets = packRecord(record("a.example.com", { kind: "empty" }, answer));
+    return familyTtlSeconds(octets, variantAt(octets), AAAA, nowMs);
+  };
 
   it("is constant without a moment of expiry", () => {
     expect(ttlAt(addresses("2001:db8::1"), 1e9)).to.equal(30);
@@ -237,7 +471,40 @@ describe("touchRecord", () => {
   it("moves the moment of that family alone", () => {
     const octets = packRecord(record("a.example.com", resolved(1, "192.0.2.1"), resolved(2, "2001:db8::1")));
     expect(touchRecord(octets, 0, A, 12_345.678)).to.equal(true);
-    expect([expiresAtMs(octets, 0, A), expiresAtMs(octets, 0, AAAA)]).to.deep.equal([12_345.678, 2]);
+    const variant = variantAt(octets);
+    expect([expiresAtMs(octets, variant, A), expiresAtMs(octets, variant, AAAA)]).to.deep.equal([
+      12_345.678, 2,
+    ]);
+  });
+
+  it("moves it in every variant of every view whose TTL counts down, and changes nothing else (property)", () => {
+    const momentMs = 424_242.5;
+    const moved = (answer: FamilyAnswer): FamilyAnswer =>
+      answer.kind === "addresses" && answer.expiresAtMs !== undefined
+        ? { ...answer, expiresAtMs: momentMs }
+        : answer;
+    fc.assert(
+      fc.property(hostRecord(fewHosts), fc.constantFrom(...FAMILIES), fc.nat(20), (value, family, at) => {
+        const octets = packedAt(value, at);
+        const before = octets.slice();
+        const expected = {
+          ...value,
+          views: value.views.map((view) => ({
+            ...view,
+            variants: view.variants.map((each) => ({
+              ...each,
+              answers: { ...each.answers, [family]: moved(each.answers[family]) },
+            })),
+          })),
+        };
+        const counting = value.views
+          .flatMap(({ variants }) => variants.map(({ answers }) => answers[family]))
+          .some((answer) => answer.kind === "addresses" && answer.expiresAtMs !== undefined);
+        expect(touchRecord(octets, at, FamilyIndex[family], momentMs)).to.equal(counting);
+        expect(unpackRecord(octets, at)).to.deep.equal(expected);
+        if (!counting) expect(octets).to.deep.equal(before);
+      }),
+    );
   });
 
   it("does nothing where no TTL counts down", () => {

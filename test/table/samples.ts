@@ -1,14 +1,21 @@
 /** Records and deltas for the tests of the table: by hand and at random. */
 
 import fc from "fast-check";
-import type {
-  AnswerSource,
-  FamilyAnswer,
-  HostChange,
-  HostRecord,
-  HostView,
+import {
+  type AnswerSource,
+  CLIENT_CLASSES,
+  type ClientClass,
+  type FamilyAnswer,
+  type HostChange,
+  type HostPort,
+  type HostRecord,
+  type HostVariant,
+  type HostView,
+  type Locality,
+  type TrafficDistribution,
 } from "../../src/table/host-record.ts";
 import { packDelta } from "../../src/table/packed-delta.ts";
+import { variantFor, viewFor } from "../../src/table/packed-record.ts";
 import { ExtendedError } from "../../src/wire/constants.ts";
 import { type HostName, isHostName, parseHostName } from "../../src/wire/host-name.ts";
 import {
@@ -40,14 +47,28 @@ export function resolved(expiresAtMs: number, ...texts: readonly string[]): Fami
   return { kind: "addresses", addresses: texts.map(ip), ttlSeconds: 30, expiresAtMs, isStale: false };
 }
 
+/** One view for all, in which every class gets the same variant. */
 export function record(
   host: string,
   a: FamilyAnswer = addresses("192.0.2.1"),
   aaaa: FamilyAnswer = { kind: "empty" },
-  fields: Partial<HostView> = {},
+  fields: Partial<HostVariant> = {},
+  viewFields: Partial<HostView> = {},
 ): HostRecord {
-  const view: HostView = {
-    visibleTo: "all",
+  const variants = [variant(a, aaaa, fields)];
+  return hostOf(host, { visibleTo: "all", variants, choices: forEveryClass(0), ports: [], ...viewFields });
+}
+
+export function hostOf(host: string, ...views: readonly HostView[]): HostRecord {
+  return { host: hostName(host), isDelegated: false, isFallback: false, views };
+}
+
+export function variant(
+  a: FamilyAnswer = addresses("192.0.2.1"),
+  aaaa: FamilyAnswer = { kind: "empty" },
+  fields: Partial<HostVariant> = {},
+): HostVariant {
+  return {
     isPass: false,
     isAuthoritative: true,
     source: "static",
@@ -56,8 +77,31 @@ export function record(
     answers: { A: a, AAAA: aaaa },
     ...fields,
   };
-  return { host: hostName(host), views: [view] };
 }
+
+export function forEveryClass(choice: number | null): Record<ClientClass, number | null> {
+  return Object.fromEntries(CLIENT_CLASSES.map((name) => [name, choice])) as Record<
+    ClientClass,
+    number | null
+  >;
+}
+
+/** A view of the namespaces with one address. */
+export function viewOf(visibleTo: readonly string[] | "all", address: string): HostView {
+  return {
+    visibleTo: visibleTo === "all" ? "all" : new Set(visibleTo),
+    variants: [variant(addresses(address))],
+    choices: forEveryClass(0),
+    ports: [],
+  };
+}
+
+/** Where what an unknown client gets lies in the octets of a record. */
+export function variantAt(octets: Uint8Array, at = 0): number {
+  return variantFor(octets, viewFor(octets, at, null), 0);
+}
+
+export const NOWHERE: Locality = { network: "", region: "", zone: "", subzone: "", node: "" };
 
 export function set(...records: readonly HostRecord[]): readonly HostChange[] {
   return records.map((each) => ({ kind: "set", record: each }));
@@ -78,6 +122,15 @@ export function delta(version: number, ...changes: readonly HostChange[]): Uint8
 const ttlSeconds = fc.integer({ min: 0, max: 3600 });
 const momentMs = fc.oneof(fc.double({ min: 0, max: 1e12, noNaN: true }), fc.constantFrom(0, 5, 1234.5678));
 
+const place = fc.constantFrom("", "", "a", "b", "eu-west-1", "é", "*", "x".repeat(255));
+const locality: fc.Arbitrary<Locality> = fc.record({
+  network: place,
+  region: place,
+  zone: place,
+  subzone: place,
+  node: place,
+});
+
 function familyAnswer(addressOctets: 4 | 16): fc.Arbitrary<FamilyAnswer> {
   const address = fc
     .uint8Array({ minLength: addressOctets, maxLength: addressOctets })
@@ -89,6 +142,7 @@ function familyAnswer(addressOctets: 4 | 16): fc.Arbitrary<FamilyAnswer> {
       {
         kind: fc.constant("addresses" as const),
         addresses: fc.constant(list),
+        localities: fc.array(locality, { minLength: list.length, maxLength: list.length }),
         weights: fc.array(fc.integer({ min: 1, max: 0xffffffff }), {
           minLength: list.length,
           maxLength: list.length,
@@ -114,21 +168,82 @@ function familyAnswer(addressOctets: 4 | 16): fc.Arbitrary<FamilyAnswer> {
 
 const SOURCES: readonly AnswerSource[] = ["virtual", "static", "workload", "resolved"];
 
-const hostView: fc.Arbitrary<HostView> = fc.record({
-  visibleTo: fc.constant("all"),
-  isPass: fc.boolean(),
-  isAuthoritative: fc.boolean(),
-  source: fc.constantFrom(...SOURCES),
-  forwardsDnssec: fc.boolean(),
-  negativeTtlSeconds: ttlSeconds,
-  answers: fc.record({ A: familyAnswer(4), AAAA: familyAnswer(16) }),
+const DISTRIBUTIONS: readonly TrafficDistribution[] = [
+  "PreferNetwork",
+  "PreferSameZone",
+  "PreferClose",
+  "PreferSameNode",
+];
+
+const hostVariant: fc.Arbitrary<HostVariant> = fc.record(
+  {
+    isPass: fc.boolean(),
+    isAuthoritative: fc.boolean(),
+    source: fc.constantFrom(...SOURCES),
+    forwardsDnssec: fc.boolean(),
+    negativeTtlSeconds: ttlSeconds,
+    answers: fc.record({ A: familyAnswer(4), AAAA: familyAnswer(16) }),
+    distribution: fc.constantFrom(...DISTRIBUTIONS),
+  },
+  {
+    requiredKeys: ["isPass", "isAuthoritative", "source", "forwardsDnssec", "negativeTtlSeconds", "answers"],
+  },
+);
+
+const uint16 = fc.integer({ min: 0, max: 0xffff });
+const someHost = fc.constantFrom("a.example", "b.c.example", "x").map(hostName);
+const hostPort: fc.Arbitrary<HostPort> = fc.record({
+  name: fc.constantFrom("http", "h", "grpc-web", "x".repeat(62)),
+  transport: fc.constantFrom("tcp", "udp"),
+  targets: fc.array(fc.record({ port: uint16, target: fc.option(someHost, { nil: null }), weight: uint16 }), {
+    minLength: 1,
+    maxLength: 4,
+  }),
 });
 
-export function hostRecord(
-  host: fc.Arbitrary<HostName>,
-  views = { minLength: 1, maxLength: 1 },
-): fc.Arbitrary<HostRecord> {
-  return fc.record({ host, views: fc.array(hostView, views) });
+function hostView(visibleTo: HostView["visibleTo"]): fc.Arbitrary<HostView> {
+  return fc.array(hostVariant, { minLength: 1, maxLength: 6 }).chain((variants) => {
+    const choice = fc.option(fc.nat(variants.length - 1), { nil: null });
+    return fc.record(
+      {
+        visibleTo: fc.constant(visibleTo),
+        variants: fc.constant(variants),
+        choices: fc.record({
+          unknown: choice,
+          outside: choice,
+          sidecar: choice,
+          redirectedIpv4: choice,
+          redirectedIpv6: choice,
+          redirectedDual: choice,
+        }),
+        ports: fc.array(hostPort, { maxLength: 3 }),
+        pointer: someHost,
+        why: fc.string({ maxLength: 200, unit: "grapheme" }),
+      },
+      { requiredKeys: ["visibleTo", "variants", "choices", "ports"] },
+    );
+  });
+}
+
+/** Of different lengths, one the beginning of another. */
+export const NAMESPACES = ["a", "b", "ab", "aa", "team", "team-1", "team-2", "z".repeat(63)] as const;
+
+/** Who sees which view: each namespace in one at most, `all` in the last if in any. */
+const audiences: fc.Arbitrary<readonly HostView["visibleTo"][]> = fc
+  .tuple(fc.array(fc.nat(3), { minLength: NAMESPACES.length, maxLength: NAMESPACES.length }), fc.boolean())
+  .map(([places, isForAll]) => {
+    const sets = [1, 2, 3]
+      .map((place) => new Set<string>(NAMESPACES.filter((_, index) => places[index] === place)))
+      .filter((names) => names.size > 0);
+    return isForAll || sets.length === 0 ? [...sets, "all"] : sets;
+  });
+
+/** Half of them with one view for all, as most hosts are. */
+export function hostRecord(host: fc.Arbitrary<HostName>): fc.Arbitrary<HostRecord> {
+  const views = fc
+    .oneof(fc.constant(["all" as const]), audiences)
+    .chain((each) => fc.tuple(...each.map(hostView)));
+  return fc.record({ host, isDelegated: fc.boolean(), isFallback: fc.boolean(), views });
 }
 
 /** Names of few short labels of few letters: collisions of suffixes, wildcards and hosts are the rule. */
