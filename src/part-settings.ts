@@ -4,7 +4,10 @@ import { hostname } from "node:os";
 import type { Settings } from "./config/settings.ts";
 import type { DataPlaneSettings } from "./data-plane.ts";
 import type { RefresherSettings } from "./refresher/refresher.ts";
+import type { ClientSettings } from "./registry/clients.ts";
 import type { RegistrySettings } from "./registry/settings.ts";
+import type { PublishNeedSettings } from "./watcher/publish-need.ts";
+import type { NeedSettings } from "./watcher/watch-need.ts";
 
 export function registrySettings(settings: Settings): RegistrySettings {
   return {
@@ -19,7 +22,38 @@ export function registrySettings(settings: Settings): RegistrySettings {
     network: settings.network,
     hostsPerNamespace: settings.hostsPerNamespace,
     namesPerNamespace: settings.namesPerNamespace,
+    trustedNamespaces: settings.trustedNamespaces,
+    hostPolicy: settings.hostPolicy ?? [],
+    defaultVisibility: settings.defaultVisibility,
+    excludeSelectors: settings.excludeSelectors ?? [],
+    virtualRanges: settings.virtualRanges ?? [],
+    serviceAddresses: settings.serviceAddresses ?? [],
+    expandSuffixes: settings.expandSuffixes ?? [],
+    explainTxt: settings.explainTxt,
   };
+}
+
+/** What decides how much is watched. */
+export function needSettings(settings: Settings): NeedSettings {
+  return {
+    answer: settings.answer,
+    defaultExportTo: settings.defaultExportTo,
+    defaultVisibility: settings.defaultVisibility,
+    hostPolicy: settings.hostPolicy ?? [],
+    excludeSelectors: settings.excludeSelectors ?? [],
+    virtualRanges: settings.virtualRanges ?? [],
+    suffixAnswer: settings.suffixAnswer,
+    explainTxt: settings.explainTxt,
+  };
+}
+
+/** What decides how much is watched for the sake of published hosts. */
+export function publishNeedSettings({ publish, clusterDomain }: Settings): PublishNeedSettings {
+  return { publish, clusterDomain };
+}
+
+export function clientSettings(settings: Settings): ClientSettings {
+  return { trustedForwarders: settings.trustedForwarders, network: settings.network };
 }
 
 export function refresherSettings(settings: Settings): RefresherSettings {
@@ -54,6 +88,11 @@ export function dataPlaneSettings(settings: Settings, version: string, share = 1
     tcpConnections: settings.tcpConnections,
     tcpPerAddress: settings.tcpPerAddress,
     relayHttps: settings.relayHttps,
+    searchSuffixes: settings.searchSuffixes ?? [],
+    suffixAnswer: settings.suffixAnswer,
+    suffixView: settings.suffixView,
+    shortServiceNames: settings.shortServiceNames,
+    explainTxt: settings.explainTxt,
     identity: settings.tellServerId ? { id: settings.serverId ?? hostname(), version } : undefined,
   };
 }

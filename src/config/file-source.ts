@@ -5,7 +5,7 @@ import { isMap, isScalar, LineCounter, parseDocument } from "yaml";
 import { z } from "zod";
 import { type RawSetting, type SourceReading, unknownSetting } from "./raw-setting.ts";
 import { remedyOf } from "./setting-value.ts";
-import { isList, isSettingKey, type SettingSpec, settingSpec } from "./settings.ts";
+import { isList, isSettingKey, isStructured, type SettingSpec, settingSpec } from "./settings.ts";
 import { type Origin, type SettingFault, settingFault } from "./settings-error.ts";
 
 /** Reads the text of a settings file; `path` is for messages only. An empty file sets nothing. */
@@ -68,11 +68,18 @@ const textOf = (value: string | number | boolean) => [String(value)];
 const NUMBER_SHAPE = z.union([z.number(), z.string()]).transform(textOf);
 const BOOLEAN_SHAPE = z.union([z.boolean(), z.string()]).transform(textOf);
 const TEXT_SHAPE = z.string().transform(textOf);
+/** Of any shape: the value's own parser looks into it. */
+const STRUCTURE_SHAPE = z.union([
+  TEXT_SHAPE,
+  z.looseObject({}).transform((value) => [JSON.stringify(value)]),
+  z.array(z.unknown()).transform((value) => [JSON.stringify(value)]),
+]);
 const LIST_SHAPE = z.union([z.string().transform(textOf), z.array(z.string())]);
 
 /** What YAML may hold for a setting; gives the texts. A number or boolean may also stand in quotes. */
 function shapeOf(spec: SettingSpec): z.ZodType<readonly string[]> {
   if (isList(spec)) return LIST_SHAPE;
+  if (isStructured(spec)) return STRUCTURE_SHAPE;
   switch (spec.kind) {
     case "integer":
     case "wholeSeconds":

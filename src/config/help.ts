@@ -81,8 +81,11 @@ function placeholder(spec: SettingSpec): string {
     case "octets":
       return "SIZE";
     case "hostName":
+    case "hostNames":
     case "word":
       return "NAME";
+    case "folder":
+      return "FOLDER";
     case "source":
       return "kubernetes | PATH";
     case "listenAddress":
@@ -91,8 +94,14 @@ function placeholder(spec: SettingSpec): string {
     case "upstreamAddresses":
       return "ADDR[:PORT]";
     case "namespaces":
+    case "namespaceNames":
       return "NAMESPACE";
+    case "addresses":
+      return "ADDR";
     case "prefixes":
       return "ADDR[/BITS]";
+    case "selectors":
+    case "policyRules":
+      return "JSON";
   }
 }

@@ -1,8 +1,9 @@
 /** The text of a setting, from wherever it came, to its value: one parser per kind. */
 
 import { assertNever } from "../runtime.ts";
-import { isHostName, isWildcard, parseHostName } from "../wire/host-name.ts";
-import { type IpPrefix, parseIpPrefix } from "../wire/ip-address.ts";
+import { type HostName, isHostName, isWildcard, parseHostName } from "../wire/host-name.ts";
+import { type IpAddress, type IpPrefix, parseIpAddress, parseIpPrefix } from "../wire/ip-address.ts";
+import { POLICY_RULES_REMEDY, parsePolicyRules, parseSelectors, SELECTORS_REMEDY } from "./policy-value.ts";
 import { isList, type SettingKey, type SettingSpec, type Settings } from "./settings.ts";
 import { parseWrittenAddress, type SocketAddress, socketAddressText } from "./socket-address.ts";
 
@@ -51,9 +52,13 @@ export function remedyOf(spec: SettingSpec): string {
     case "choice":
       return `Give one of ${spec.values.join(", ")}.`;
     case "hostName":
-      return "Give a DNS name such as cluster.local.";
+      return `Give a DNS name such as cluster.local, of at most ${spec.maxCharacters} characters.`;
+    case "hostNames":
+      return "Give DNS names such as corp.example.com, several separated by comma.";
     case "word":
       return "Give a name without spaces, in quotes if it is a number.";
+    case "folder":
+      return "Give the path of a folder, or off.";
     case "source":
       return "Give kubernetes, or the path of a manifest file or folder.";
     case "listenAddress":
@@ -64,6 +69,14 @@ export function remedyOf(spec: SettingSpec): string {
       return "Give ADDR, ADDR:PORT or [ADDR6]:PORT, several separated by comma; host names are not looked up.";
     case "namespaces":
       return 'Give "*", ".", "~" or names of namespaces, several separated by comma.';
+    case "namespaceNames":
+      return "Give names of namespaces, several separated by comma.";
+    case "addresses":
+      return "Give addresses, several separated by comma.";
+    case "selectors":
+      return SELECTORS_REMEDY;
+    case "policyRules":
+      return POLICY_RULES_REMEDY;
     case "prefixes":
       return "Give ADDR or ADDR/BITS, several separated by comma.";
     default:
@@ -92,12 +105,16 @@ function parseKind(
     case "choice":
       return spec.values.includes(text) ? (text as SettingValue) : { fault: "is none of the choices" };
     case "hostName": {
-      const name = parseHostName(text);
-      if (!isHostName(name)) return name;
-      return isWildcard(name) ? { fault: "is a wildcard" } : name;
+      const name = parsePlainName(text);
+      const isTooLong = !isFault(name) && name.length > spec.maxCharacters;
+      return isTooLong ? { fault: `is longer than ${spec.maxCharacters} characters` } : name;
     }
+    case "hostNames":
+      return each(elements, (element) => oneOf(parsePlainName(element)), String);
     case "word":
       return /^\S+$/.test(text) ? text : { fault: text === "" ? "is empty" : "holds a space" };
+    case "folder":
+      return text === "off" ? undefined : parseSource(text);
     case "source":
       return parseSource(text);
     case "listenAddress": {
@@ -109,7 +126,15 @@ function parseKind(
     case "upstreamAddresses":
       return each(elements, parseUpstream, socketAddressText);
     case "namespaces":
-      return each(elements, parseNamespace, (namespace) => namespace);
+      return each(elements, parseNamespace, String);
+    case "namespaceNames":
+      return each(elements, parseNamespaceName, String);
+    case "addresses":
+      return each(elements, parseAddress, String);
+    case "selectors":
+      return parseSelectors(text);
+    case "policyRules":
+      return parsePolicyRules(text);
     case "prefixes":
       return each(elements, parsePrefix, ({ address, bits }) => `${address}/${bits}`);
     default:
@@ -171,11 +196,29 @@ function parseUpstream(text: string): readonly SocketAddress[] | ValueFault {
   return port === 0 ? { fault: "has the port 0" } : [{ address, port }];
 }
 
-/** A namespace is one label of RFC 1123. */
+function parsePlainName(text: string): HostName | ValueFault {
+  const name = parseHostName(text);
+  return isHostName(name) && isWildcard(name) ? { fault: "is a wildcard" } : name;
+}
+
+function oneOf<T>(parsed: T | ValueFault): readonly T[] | ValueFault {
+  return isFault(parsed) ? parsed : [parsed];
+}
+
 function parseNamespace(text: string): readonly string[] | ValueFault {
-  return /^([*.~]|[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)$/.test(text)
+  return ["*", ".", "~"].includes(text) ? [text] : parseNamespaceName(text);
+}
+
+/** A namespace is one label of RFC 1123. */
+function parseNamespaceName(text: string): readonly string[] | ValueFault {
+  return /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(text)
     ? [text]
     : { fault: text === "" ? "is empty" : "is no name of a namespace" };
+}
+
+function parseAddress(text: string): readonly IpAddress[] | ValueFault {
+  const address = parseIpAddress(text);
+  return address === null ? { fault: text === "" ? "is empty" : "is no address" } : [address];
 }
 
 function parsePrefix(text: string): readonly IpPrefix[] | ValueFault {

@@ -4,11 +4,15 @@
  */
 
 import type { HostName } from "../wire/host-name.ts";
-import type { IpPrefix } from "../wire/ip-address.ts";
+import type { IpAddress, IpPrefix } from "../wire/ip-address.ts";
+import type { PolicyRuleValue, SelectorValue } from "./policy-value.ts";
 import type { ListenAddress, SocketAddress } from "./socket-address.ts";
 
 const MIB = 1024 * 1024;
 const GIB = 1024 * MIB;
+
+/** `hostmaster.serviceentry-dns.<domain>.` stands in each SOA and must fit the 255 octets of a name (RFC 1035 2.3.4). */
+const MOST_DOMAIN_CHARACTERS = 225;
 
 /** In the order in which help and docs show them. */
 export const SETTINGS = {
@@ -43,8 +47,10 @@ export const SETTINGS = {
   clusterDomain: {
     feature: "Source",
     kind: "hostName",
+    maxCharacters: MOST_DOMAIN_CHARACTERS,
     default: "cluster.local",
-    meaning: "The cluster's DNS domain. Names at or below it are never taken from a ServiceEntry.",
+    meaning:
+      "The cluster's DNS domain. Names at or below it are asked upstream first, whatever a ServiceEntry says.",
   },
   network: {
     feature: "Source",
@@ -58,6 +64,13 @@ export const SETTINGS = {
     kind: "namespaces",
     default: "*",
     meaning: "Who sees an entry without exportTo: * everybody, . its own namespace, ~ nobody, or namespaces.",
+  },
+  excludeSelectors: {
+    feature: "Source",
+    kind: "selectors",
+    default: null,
+    defaultText: "none",
+    meaning: "ServiceEntries and WorkloadEntries whose labels match one of these do not exist for us.",
   },
   hostsPerNamespace: {
     feature: "Source",
@@ -83,6 +96,21 @@ export const SETTINGS = {
     values: ["auto", "virtual", "resolved"],
     default: "auto",
     meaning: "Which addresses answer a host that has both kinds: by client, the virtual or the real ones.",
+  },
+  virtualRanges: {
+    feature: "Answers",
+    kind: "prefixes",
+    default: null,
+    defaultText: "none",
+    meaning:
+      "Where a mesh allocates addresses, besides 240.0.0.0/4, 2001:2::/48, 198.18.0.0/15; for its own pods only.",
+  },
+  serviceAddresses: {
+    feature: "Answers",
+    kind: "addresses",
+    default: null,
+    defaultText: "none",
+    meaning: "Addresses of our own Service, which PTR answers with the server's name.",
   },
   ttl: {
     feature: "Answers",
@@ -138,6 +166,12 @@ export const SETTINGS = {
     default: "false",
     meaning: "Ask upstream for HTTPS and SVCB records of own hosts, instead of saying there are none.",
   },
+  explainTxt: {
+    feature: "Answers",
+    kind: "boolean",
+    default: "false",
+    meaning: "Answer TXT of _why.HOST with the reason for what the asking pod gets; for known pods only.",
+  },
   serverId: {
     feature: "Answers",
     kind: "word",
@@ -150,6 +184,70 @@ export const SETTINGS = {
     kind: "boolean",
     default: "true",
     meaning: "Answer NSID, id.server and version.bind ourselves; if not, such questions are passed on.",
+  },
+  trustedNamespaces: {
+    feature: "Policy",
+    kind: "namespaceNames",
+    default: "istio-system,serviceentry-dns",
+    meaning: "Whose entries win a host after those of the client's own namespace.",
+  },
+  defaultVisibility: {
+    feature: "Policy",
+    kind: "choice",
+    values: ["public", "namespace"],
+    default: "public",
+    meaning: "Who may see an entry at most where no rule of hostPolicy is for its namespace.",
+  },
+  hostPolicy: {
+    feature: "Policy",
+    kind: "policyRules",
+    default: null,
+    defaultText: "none",
+    meaning:
+      "Which hosts a namespace may claim, and who sees them; the first rule that selects the namespace decides.",
+  },
+  searchSuffixes: {
+    feature: "Clients",
+    kind: "hostNames",
+    default: null,
+    defaultText: "none",
+    meaning: "Search domains of clients besides NAMESPACE.svc.DOMAIN, svc.DOMAIN and DOMAIN of the cluster.",
+  },
+  suffixAnswer: {
+    feature: "Clients",
+    kind: "choice",
+    values: ["cname", "nxdomain", "forward"],
+    default: "cname",
+    meaning:
+      "What a host with a search suffix gets: a CNAME to the host with its records, NXDOMAIN, or upstream's word.",
+  },
+  expandSuffixes: {
+    feature: "Clients",
+    kind: "hostNames",
+    default: null,
+    defaultText: "none",
+    meaning:
+      "Domains whose hosts take every search suffix as those of the Internet do: no Service can be meant.",
+  },
+  suffixView: {
+    feature: "Clients",
+    kind: "boolean",
+    default: "true",
+    meaning: "Take the namespace of a client that is no known pod from its search suffix.",
+  },
+  shortServiceNames: {
+    feature: "Clients",
+    kind: "boolean",
+    default: "true",
+    meaning: "Answer SERVICE.NAMESPACE and SERVICE.NAMESPACE.svc, which busybox asks for as they are.",
+  },
+  trustedForwarders: {
+    feature: "Clients",
+    kind: "prefixes",
+    default: null,
+    defaultText: "Nodes, and kube-dns and node-local-dns of kube-system, as far as pods are watched",
+    meaning:
+      "Clients that ask for many others, such as node caches: no limit of one client, public entries only.",
   },
   upstreams: {
     feature: "Forwarding",
@@ -224,13 +322,6 @@ export const SETTINGS = {
     unit: "queries/s",
     meaning: "Forwarded queries of one client address per second; more are told to use TCP. 0: any number.",
   },
-  trustedForwarders: {
-    feature: "Limits",
-    kind: "prefixes",
-    default: null,
-    defaultText: "none",
-    meaning: "Clients that ask for many others, such as node caches: they have no limit of one client.",
-  },
   tcpConnections: {
     feature: "Limits",
     kind: "integer",
@@ -259,6 +350,15 @@ export const SETTINGS = {
     restartNeeded: true,
     meaning: "Threads that answer UDP; they share cache and limits in equal parts. TCP has one of its own.",
   },
+  udp: {
+    feature: "Process",
+    kind: "choice",
+    values: ["auto", "batch", "dgram"],
+    default: "auto",
+    restartNeeded: true,
+    meaning:
+      "Serve UDP in batches of system calls (Linux, package koffi) or by Node's dgram; auto: batch if it can.",
+  },
   lameduck: {
     feature: "Process",
     kind: "seconds",
@@ -267,6 +367,38 @@ export const SETTINGS = {
     default: "0",
     defaultInPod: "15",
     meaning: "How long answers go on after SIGTERM, not ready, before the listeners close.",
+  },
+  snapshot: {
+    feature: "Process",
+    kind: "folder",
+    default: "off",
+    defaultInPod: "/var/lib/serviceentry-dns",
+    restartNeeded: true,
+    meaning:
+      "Folder that keeps the last good state of the cluster, for a start while the API server is away; or off.",
+  },
+  publish: {
+    feature: "Publishing",
+    kind: "choice",
+    values: ["off", "annotated", "mapped"],
+    default: "annotated",
+    meaning:
+      "Hosts to publish as Services: none, those of annotated entries, or also those with endpoints at another port.",
+  },
+  reporter: {
+    feature: "Process",
+    kind: "boolean",
+    default: "false",
+    defaultInPod: "true",
+    restartNeeded: true,
+    meaning: "Write Events on ServiceEntries: what became of their hosts. One replica writes.",
+  },
+  conditions: {
+    feature: "Process",
+    kind: "boolean",
+    default: "false",
+    restartNeeded: true,
+    meaning: "Let the reporter write the status condition Resolved as well; needs the right to patch status.",
   },
   logLevel: {
     feature: "Process",
@@ -309,8 +441,12 @@ type SettingForm =
     }
   | { readonly kind: "choice"; readonly values: readonly string[] }
   | { readonly kind: "listenAddress" | "listenAddresses"; readonly default: string }
-  | { readonly kind: "upstreamAddresses" | "namespaces" | "prefixes" }
-  | { readonly kind: "boolean" | "hostName" | "source" | "word" };
+  | { readonly kind: "upstreamAddresses" | "addresses" | "prefixes" }
+  | { readonly kind: "namespaces" | "namespaceNames" | "hostNames" }
+  /** Written as YAML in the file, as JSON in a flag or variable. */
+  | { readonly kind: "selectors" | "policyRules" }
+  | { readonly kind: "hostName"; readonly maxCharacters: number }
+  | { readonly kind: "boolean" | "source" | "word" | "folder" };
 
 interface ValueByKind {
   readonly integer: number;
@@ -322,11 +458,19 @@ interface ValueByKind {
   /** "kubernetes", or the path of a file or folder. */
   readonly source: string;
   readonly word: string | undefined;
+  /** Undefined: off. */
+  readonly folder: string | undefined;
   readonly listenAddress: ListenAddress;
   readonly listenAddresses: readonly ListenAddress[];
   readonly upstreamAddresses: readonly SocketAddress[];
+  /** Names of namespaces, `*`, `.` and `~`. */
   readonly namespaces: readonly string[];
+  readonly namespaceNames: readonly string[];
+  readonly hostNames: readonly HostName[] | undefined;
+  readonly addresses: readonly IpAddress[] | undefined;
   readonly prefixes: readonly IpPrefix[] | undefined;
+  readonly selectors: readonly SelectorValue[] | undefined;
+  readonly policyRules: readonly PolicyRuleValue[] | undefined;
 }
 
 type ValueOf<Spec extends SettingSpec> = Spec extends { readonly values: readonly (infer Choice)[] }
@@ -364,12 +508,20 @@ export function isList(spec: SettingSpec): boolean {
   switch (spec.kind) {
     case "listenAddresses":
     case "upstreamAddresses":
-    case "namespaces":
+    case "addresses":
     case "prefixes":
+    case "namespaces":
+    case "namespaceNames":
+    case "hostNames":
       return true;
     default:
       return false;
   }
+}
+
+/** Whether it is written as YAML in the file, and as JSON elsewhere. */
+export function isStructured(spec: SettingSpec): boolean {
+  return spec.kind === "selectors" || spec.kind === "policyRules";
 }
 
 /** The default in words, as help and docs show it. */

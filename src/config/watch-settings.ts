@@ -20,6 +20,8 @@ export interface WatchSettingsOptions {
   readonly log: Logger;
   /** Told of every change that is in force now; `changed` is not empty. */
   readonly onChange: (settings: Settings, changed: readonly SettingKey[]) => void;
+  /** Told after each reading of a changed file whether it was taken. */
+  readonly onRead?: (isTaken: boolean) => void;
   readonly clock?: Clock;
 }
 
@@ -37,6 +39,7 @@ class SettingsWatcher implements Closeable {
   readonly #inputs: SettingsInputs;
   readonly #log: Logger;
   readonly #onChange: WatchSettingsOptions["onChange"];
+  readonly #onRead: (isTaken: boolean) => void;
   readonly #clock: Clock;
   #settings: Settings;
   /** Settings whose new value waits for a restart, so that it is said once. */
@@ -47,11 +50,12 @@ class SettingsWatcher implements Closeable {
   #poll: Timer | undefined;
   #settle: Timer | undefined;
 
-  constructor(path: string, { inputs, current, log, onChange, clock }: WatchSettingsOptions) {
+  constructor(path: string, { inputs, current, log, onChange, onRead, clock }: WatchSettingsOptions) {
     this.#path = path;
     this.#inputs = inputs;
     this.#log = log;
     this.#onChange = onChange;
+    this.#onRead = onRead ?? (() => {});
     this.#clock = clock ?? systemClock;
     this.#settings = current.settings;
   }
@@ -110,8 +114,10 @@ class SettingsWatcher implements Closeable {
       if (!(error instanceof SettingsError)) throw error;
       const faults = error.faults.map(({ message }) => message);
       this.#log.error({ ...fields, faults }, "settings file not taken; the settings before it stay in force");
+      this.#onRead(false);
       return;
     }
+    this.#onRead(true);
     const changed = SETTING_KEYS.filter((key) => !isDeepStrictEqual(settings[key], this.#settings[key]));
     const waiting = changed.filter((key) => settingSpec(key).restartNeeded === true);
     const applied = changed.filter((key) => settingSpec(key).restartNeeded !== true);

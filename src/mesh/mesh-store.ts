@@ -15,6 +15,8 @@ export interface MeshChangeOf<K extends Kind> {
   readonly before: ObjectByKind[K] | undefined;
   /** When the source learned of it, monotonic milliseconds (the start of `propagation_seconds`). */
   readonly receivedAtMs: number;
+  /** When it was written, milliseconds since 1970; undefined: nobody knows (the start of `dns_programming_duration_seconds`). */
+  readonly writtenAtMs: number | undefined;
 }
 
 /** Reading side of the store. */
@@ -30,6 +32,8 @@ export class MeshStore implements MeshState {
     Pod: new Map(),
     Namespace: new Map(),
     Node: new Map(),
+    Service: new Map(),
+    EndpointSlice: new Map(),
   };
   readonly #listeners: ((changes: readonly MeshChange[]) => void)[] = [];
   #pending = new Map<ObjectKey, MeshChange>();
@@ -39,7 +43,7 @@ export class MeshStore implements MeshState {
   }
 
   /** Puts an object in force; a value with the same uid and resourceVersion changes nothing. */
-  put<K extends Kind>(kind: K, object: ObjectByKind[K], receivedAtMs: number): void {
+  put<K extends Kind>(kind: K, object: ObjectByKind[K], receivedAtMs: number, writtenAtMs?: number): void {
     const key = objectKey(object.ref);
     const objects = this.#objects[kind] as Map<ObjectKey, ObjectByKind[K]>;
     const before = objects.get(key);
@@ -50,14 +54,14 @@ export class MeshStore implements MeshState {
     )
       return;
     objects.set(key, object);
-    this.#note({ kind, key, before, receivedAtMs });
+    this.#note({ kind, key, before, receivedAtMs, writtenAtMs });
   }
 
   remove<K extends Kind>(kind: K, key: ObjectKey, receivedAtMs: number): void {
     const before = this.#objects[kind].get(key);
     if (before === undefined) return;
     this.#objects[kind].delete(key);
-    this.#note({ kind, key, before, receivedAtMs });
+    this.#note({ kind, key, before, receivedAtMs, writtenAtMs: undefined });
   }
 
   /** `listener` is called by `flush` with all changes since the last one, never with an empty list. */

@@ -6,7 +6,15 @@
 import type { HostName } from "../wire/host-name.ts";
 import type { IpAddress } from "../wire/ip-address.ts";
 
-export const KINDS = ["ServiceEntry", "WorkloadEntry", "Pod", "Namespace", "Node"] as const;
+export const KINDS = [
+  "ServiceEntry",
+  "WorkloadEntry",
+  "Pod",
+  "Namespace",
+  "Node",
+  "Service",
+  "EndpointSlice",
+] as const;
 export type Kind = (typeof KINDS)[number];
 export type Namespace = string;
 export type Labels = Readonly<Record<string, string>>;
@@ -20,7 +28,8 @@ export interface ObjectRef {
 }
 export type ObjectKey = string;
 export function objectKey(ref: ObjectRef): ObjectKey {
-  return `${ref.kind}/${ref.namespace}/${ref.name}`;
+  // A template would make a tree of four texts, and every index keeps the key.
+  return [ref.kind, ref.namespace, ref.name].join("/");
 }
 
 /** What every object carries. */
@@ -39,6 +48,22 @@ export type Location = "MESH_EXTERNAL" | "MESH_INTERNAL";
 /** The annotation `serviceentry-dns.io/answer` and the setting `answer`. */
 export type AnswerMode = "auto" | "virtual" | "resolved";
 export const ANSWER_MODES: readonly AnswerMode[] = ["auto", "virtual", "resolved"];
+
+/** The annotation `serviceentry-dns.io/suffix-answer` of a Namespace and the setting `suffixAnswer`. */
+export type SuffixAnswer = "cname" | "nxdomain" | "forward";
+export const SUFFIX_ANSWERS: readonly SuffixAnswer[] = ["cname", "nxdomain", "forward"];
+
+/** Words of the annotation `networking.istio.io/traffic-distribution`: only the nearest endpoints are answered. */
+export type TrafficDistribution = "PreferClose" | "PreferSameZone" | "PreferSameNode" | "PreferNetwork";
+export const TRAFFIC_DISTRIBUTIONS: readonly TrafficDistribution[] = [
+  "PreferClose",
+  "PreferSameZone",
+  "PreferSameNode",
+  "PreferNetwork",
+];
+
+/** Whose hands a pod's traffic goes through: its own Envoy's, a node's data plane (ambient, Kmesh), nobody's. */
+export type MeshMode = "none" | "sidecar" | "redirected";
 
 export interface ServicePort {
   readonly number: number;
@@ -93,6 +118,8 @@ export interface ServiceEntry extends MeshObject {
   readonly answer: AnswerMode | undefined;
   /** Annotation `serviceentry-dns.io/ttl`, whole seconds 1-3600. */
   readonly ttlSeconds: number | undefined;
+  /** Undefined: not said. `Any`, also where the word is not understood: it does not matter who is near. */
+  readonly trafficDistribution: TrafficDistribution | "Any" | undefined;
 }
 
 export interface WorkloadEntry extends MeshObject {
@@ -112,17 +139,85 @@ export interface Pod extends MeshObject {
   readonly isTerminal: boolean;
   readonly usesHostNetwork: boolean;
   readonly nodeName: string;
+  readonly meshMode: MeshMode;
+  /** It has a deletionTimestamp: it may run on, but another pod may get its addresses before it is gone. */
+  readonly isDeleting: boolean;
+  /** Milliseconds since 1970; undefined: no kubelet has taken it yet. */
+  readonly startedAtMs: number | undefined;
+  /** Container ports by their names. */
+  readonly portNames: Readonly<Record<string, number>>;
 }
 
 export interface NamespaceObject extends MeshObject {
   /** Annotation `serviceentry-dns.io/answer`. */
   readonly answer: AnswerMode | undefined;
+  /** Annotation `serviceentry-dns.io/suffix-answer`. */
+  readonly suffixAnswer: SuffixAnswer | undefined;
+  /** For its entries that say nothing themselves. */
+  readonly trafficDistribution: TrafficDistribution | "Any" | undefined;
 }
 
 export interface NodeObject extends MeshObject {
+  /** Where its own processes, and pods in its network, ask from. */
   readonly ips: readonly IpAddress[];
+  /** "" where the node does not say. */
   readonly region: string;
   readonly zone: string;
+  readonly subzone: string;
+}
+
+/** As far as published hosts need it: what must not be an endpoint, and what a named endpoint leads to. */
+export interface Service extends MeshObject {
+  /** Empty: headless, or none yet. */
+  readonly clusterIps: readonly IpAddress[];
+  readonly isHeadless: boolean;
+  /** `spec.type: ExternalName`: upstream resolves the name. */
+  readonly isExternalName: boolean;
+  readonly ports: readonly KubernetesPort[];
+  /** It has a deletionTimestamp. */
+  readonly isDeleting: boolean;
+}
+
+/** A port of a Service or of an EndpointSlice. */
+export interface KubernetesPort {
+  /** "": the only one. */
+  readonly name: string;
+  /** 0 in a slice: all ports. */
+  readonly number: number;
+  readonly protocol: string;
+  /** "": not said. */
+  readonly appProtocol: string;
+}
+
+export type SliceAddressType = "IPv4" | "IPv6" | "FQDN";
+
+export interface EndpointSlice extends MeshObject {
+  /** Of the label `kubernetes.io/service-name`, in the slice's own namespace; "": none. */
+  readonly serviceName: string;
+  readonly addressType: SliceAddressType;
+  readonly ports: readonly KubernetesPort[];
+  readonly endpoints: readonly SliceEndpoint[];
+}
+
+export interface SliceEndpoint {
+  /** As written; consumers take the first alone. */
+  readonly address: string;
+  readonly isReady: boolean;
+  readonly isServing: boolean;
+  readonly isTerminating: boolean;
+  /** "": not said. */
+  readonly zone: string;
+  readonly nodeName: string;
+  /** Undefined: no Pod. */
+  readonly pod: PodTarget | undefined;
+}
+
+/** The Pod that an endpoint is. */
+export interface PodTarget {
+  readonly namespace: Namespace;
+  readonly name: string;
+  /** "": not said. */
+  readonly uid: string;
 }
 
 export interface ObjectByKind {
@@ -131,4 +226,6 @@ export interface ObjectByKind {
   readonly Pod: Pod;
   readonly Namespace: NamespaceObject;
   readonly Node: NodeObject;
+  readonly Service: Service;
+  readonly EndpointSlice: EndpointSlice;
 }

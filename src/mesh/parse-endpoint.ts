@@ -13,6 +13,7 @@ import {
   ShapeFault,
   shown,
 } from "./read-fields.ts";
+import { sharedText } from "./shared-values.ts";
 
 const NETWORK_LABEL = "topology.istio.io/network";
 const LOCALITY_LABEL = "istio-locality";
@@ -29,10 +30,13 @@ export function readEndpoint(fields: Fields, path: string, labels?: Labels): End
     ports: readPorts(field(fields, "ports"), `${path}.ports`),
     labels: ownLabels,
     network:
-      readText(field(fields, "network"), `${path}.network`) || ownText(ownLabels, NETWORK_LABEL) || undefined,
-    locality:
+      sharedText(
+        readText(field(fields, "network"), `${path}.network`) || ownText(ownLabels, NETWORK_LABEL) || "",
+      ) || undefined,
+    locality: sharedText(
       readText(field(fields, "locality"), `${path}.locality`) ||
-      localityOfLabel(ownText(ownLabels, LOCALITY_LABEL) ?? ""),
+        localityOfLabel(ownText(ownLabels, LOCALITY_LABEL) ?? ""),
+    ),
     weight: readInteger(field(fields, "weight"), `${path}.weight`, 0, MAX_WEIGHT) ?? 0,
   };
 }

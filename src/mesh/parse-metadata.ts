@@ -11,6 +11,10 @@ import {
   type ObjectByKind,
   type ObjectRef,
   objectKey,
+  SUFFIX_ANSWERS,
+  type SuffixAnswer,
+  TRAFFIC_DISTRIBUTIONS,
+  type TrafficDistribution,
 } from "./objects.ts";
 import { type Parsed, type Problem, type ProblemCode, problem } from "./problem.ts";
 import {
@@ -23,6 +27,7 @@ import {
   ShapeFault,
   shown,
 } from "./read-fields.ts";
+import { sharedText } from "./shared-values.ts";
 
 /** A parsed object with its identity, which is there even where the object itself counts as absent. */
 export interface ParsedKind<K extends Kind> extends Parsed<ObjectByKind[K]> {
@@ -43,6 +48,8 @@ export interface Reading {
 /** The annotations that we own; all others are dropped once read (they can be large). */
 const OWN_ANNOTATION_PREFIX = "serviceentry-dns.io/";
 export const ANSWER_ANNOTATION = "serviceentry-dns.io/answer";
+const SUFFIX_ANSWER_ANNOTATION = "serviceentry-dns.io/suffix-answer";
+const DISTRIBUTION_ANNOTATION = "networking.istio.io/traffic-distribution";
 
 /** Objects without a namespace of their own. */
 const CLUSTER_SCOPED: ReadonlySet<Kind> = new Set<Kind>(["Namespace", "Node"]);
@@ -80,17 +87,47 @@ export function parseWithMetadata<K extends Kind>(
 }
 
 /** The annotation `serviceentry-dns.io/answer`; undefined where it is absent or (reported) not understood. */
-export function readAnswerMode({ object, report }: Reading): AnswerMode | undefined {
-  const text = object.annotations[ANSWER_ANNOTATION];
+export function readAnswerMode(reading: Reading): AnswerMode | undefined {
+  return readWord(reading, ANSWER_ANNOTATION, ANSWER_MODES);
+}
+
+/** The annotation `serviceentry-dns.io/suffix-answer`, in the same way. */
+export function readSuffixAnswer(reading: Reading): SuffixAnswer | undefined {
+  return readWord(reading, SUFFIX_ANSWER_ANNOTATION, SUFFIX_ANSWERS);
+}
+
+/** The annotation `networking.istio.io/traffic-distribution`, in any case as for Istio; another word (reported) is `Any`. */
+export function readTrafficDistribution({
+  annotations,
+  report,
+}: Reading): TrafficDistribution | "Any" | undefined {
+  const written = field(annotations, DISTRIBUTION_ANNOTATION);
+  if (written === undefined) return undefined;
+  const said = typeof written === "string" ? written.toLowerCase() : "";
+  const word = TRAFFIC_DISTRIBUTIONS.find((each) => each.toLowerCase() === said);
+  if (word === undefined && said !== "any") {
+    const words = [...TRAFFIC_DISTRIBUTIONS, "Any"].join(", ");
+    const message = `${DISTRIBUTION_ANNOTATION} is ${shown(written)}, not one of ${words}; Any is in force`;
+    report("AnnotationInvalid", annotationPath(DISTRIBUTION_ANNOTATION), message);
+  }
+  return word ?? "Any";
+}
+
+function readWord<T extends string>(
+  { object, report }: Reading,
+  annotation: string,
+  words: readonly T[],
+): T | undefined {
+  const text = object.annotations[annotation];
   if (text === undefined) return undefined;
-  const mode = ANSWER_MODES.find((each) => each === text);
-  if (mode === undefined)
+  const word = words.find((each) => each === text);
+  if (word === undefined)
     report(
       "AnnotationInvalid",
-      annotationPath(ANSWER_ANNOTATION),
-      `${ANSWER_ANNOTATION} is ${shown(text)}, not one of ${ANSWER_MODES.join(", ")}`,
+      annotationPath(annotation),
+      `${annotation} is ${shown(text)}, not one of ${words.join(", ")}`,
     );
-  return mode;
+  return word;
 }
 
 export function annotationPath(name: string): string {
@@ -112,11 +149,11 @@ function readRef(kind: Kind, metadata: Fields): ObjectRef {
       "metadata.namespace",
       `metadata.namespace is ${shown(namespace)}, not a namespace name`,
     );
-  return { kind, namespace, name };
+  return { kind, namespace: sharedText(namespace), name };
 }
 
 /** YAML readers may hand over a Date. What is no moment counts as not said: the object sorts last. */
-function readMoment(value: unknown): number | undefined {
+export function readMoment(value: unknown): number | undefined {
   const ms = value instanceof Date ? value.getTime() : typeof value === "string" ? Date.parse(value) : NaN;
   return Number.isNaN(ms) ? undefined : ms;
 }

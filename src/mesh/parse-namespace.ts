@@ -1,13 +1,24 @@
-/** A Namespace at the door. */
+/** A Namespace at the door: its name, and what it says for its entries and its pods. */
 
 import type { NamespaceObject } from "./objects.ts";
-import { type ParsedKind, parseWithMetadata, readAnswerMode } from "./parse-metadata.ts";
+import {
+  type ParsedKind,
+  parseWithMetadata,
+  readAnswerMode,
+  readSuffixAnswer,
+  readTrafficDistribution,
+} from "./parse-metadata.ts";
 
 /** Total on any value: what cannot be read is a problem, never a throw. */
 export function parseNamespace(raw: unknown): ParsedKind<"Namespace"> {
   return parseWithMetadata(
     "Namespace",
     raw,
-    (reading): NamespaceObject => ({ ...reading.object, answer: readAnswerMode(reading) }),
+    (reading): NamespaceObject => ({
+      ...reading.object,
+      answer: readAnswerMode(reading),
+      suffixAnswer: readSuffixAnswer(reading),
+      trafficDistribution: readTrafficDistribution(reading),
+    }),
   );
 }

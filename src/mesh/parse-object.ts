@@ -10,6 +10,8 @@ import { parseWorkloadEntry } from "./parse-workload-entry.ts";
 import { field, isFields } from "./read-fields.ts";
 
 export type ParsedObject = { readonly [K in Kind]: ParsedKind<K> }[Kind];
+/** What manifests are read for; Services and their slices are read from a cluster alone. */
+export type ManifestKind = Exclude<Kind, "Service" | "EndpointSlice">;
 
 /** Reads an object of a kind that we know (by API group, version and kind); undefined for all others. */
 export function parseObject(raw: unknown): ParsedObject | undefined {
@@ -35,7 +37,7 @@ const ISTIO_VERSIONS: readonly unknown[] = [
   "networking.istio.io/v1alpha3",
 ];
 const CORE_VERSIONS: readonly unknown[] = ["v1"];
-const API_VERSIONS: { readonly [K in Kind]: readonly unknown[] } = {
+const API_VERSIONS: { readonly [K in ManifestKind]: readonly unknown[] } = {
   ServiceEntry: ISTIO_VERSIONS,
   WorkloadEntry: ISTIO_VERSIONS,
   Pod: CORE_VERSIONS,
@@ -44,13 +46,13 @@ const API_VERSIONS: { readonly [K in Kind]: readonly unknown[] } = {
 };
 
 /** The kind of an object that we know; undefined for everything else. */
-export function kindOf(raw: unknown): Kind | undefined {
+export function kindOf(raw: unknown): ManifestKind | undefined {
   if (!isFields(raw)) return undefined;
   const kind = field(raw, "kind");
   if (!isKind(kind)) return undefined;
   return API_VERSIONS[kind].includes(field(raw, "apiVersion")) ? kind : undefined;
 }
 
-function isKind(value: unknown): value is Kind {
+function isKind(value: unknown): value is ManifestKind {
   return typeof value === "string" && Object.hasOwn(API_VERSIONS, value);
 }

@@ -10,6 +10,7 @@ import {
   parseWithMetadata,
   type Reading,
   readAnswerMode,
+  readTrafficDistribution,
 } from "./parse-metadata.ts";
 import type { ProblemCode } from "./problem.ts";
 import {
@@ -25,6 +26,7 @@ import {
   ShapeFault,
   shown,
 } from "./read-fields.ts";
+import { NO_VALUES, sharedText, sharedValue } from "./shared-values.ts";
 
 const RESOLUTIONS: readonly EntryResolution[] = ["NONE", "STATIC", "DNS", "DNS_ROUND_ROBIN", "DYNAMIC_DNS"];
 const LOCATIONS: readonly Location[] = ["MESH_EXTERNAL", "MESH_INTERNAL"];
@@ -41,17 +43,26 @@ export function parseServiceEntry(raw: unknown): ParsedKind<"ServiceEntry"> {
     if (hosts.length === 0) return undefined;
     const writtenAddresses = readList(field(spec, "addresses"), "spec.addresses");
     const writtenEndpoints = readList(field(spec, "endpoints"), "spec.endpoints");
+    const { ref, uid, resourceVersion, createdAtMs, labels, annotations } = reading.object;
+    // Written out: an object that begins as a copy of another takes more room.
     return {
-      ...reading.object,
+      ref,
+      uid,
+      resourceVersion,
+      createdAtMs,
+      labels,
+      annotations,
       hosts,
       addresses: readSingleAddresses(writtenAddresses, reading),
       hasAddresses: writtenAddresses.length > 0,
-      ports: skippingBad(
-        readList(field(spec, "ports"), "spec.ports"),
-        "spec.ports",
-        "PortInvalid",
-        reading,
-        readPort,
+      ports: sharedPorts(
+        skippingBad(
+          readList(field(spec, "ports"), "spec.ports"),
+          "spec.ports",
+          "PortInvalid",
+          reading,
+          readPort,
+        ),
       ),
       resolution: readOneOf(field(spec, "resolution"), "spec.resolution", RESOLUTIONS) ?? "NONE",
       location: readOneOf(field(spec, "location"), "spec.location", LOCATIONS) ?? "MESH_EXTERNAL",
@@ -68,6 +79,7 @@ export function parseServiceEntry(raw: unknown): ParsedKind<"ServiceEntry"> {
       allocated: readAllocated(field(reading.raw, "status"), reading),
       answer: readAnswerMode(reading),
       ttlSeconds: readTtl(reading),
+      trafficDistribution: readTrafficDistribution(reading),
     };
   });
 }
@@ -92,8 +104,18 @@ function readSingleAddresses(written: readonly unknown[], { report }: Reading): 
       report("AddressInvalid", `spec.addresses[${index}]`, `${shown(each)} is no IP address or CIDR prefix`);
     else if (prefix.bits === (familyOf(prefix.address) === "A" ? 32 : 128)) addresses.add(prefix.address);
   }
-  return [...addresses];
+  return addresses.size === 0 ? NO_VALUES : [...addresses];
 }
+
+/** Few sets of ports are the ports of most entries. */
+function sharedPorts(ports: readonly ServicePort[]): readonly ServicePort[] {
+  const key = JSON.stringify(
+    ports.map(({ number, name, protocol, targetPort }) => [number, name, protocol, targetPort]),
+  );
+  return sharedValue(PORT_SETS, key, () => ports);
+}
+
+const PORT_SETS = new Map<string, readonly ServicePort[]>();
 
 function readPort(fields: Fields, path: string): ServicePort {
   const number = readInteger(field(fields, "number"), `${path}.number`, 1, MAX_PORT);
@@ -121,7 +143,7 @@ function skippingBad<T>(
 ): readonly T[] {
   const good: T[] = [];
   for (const [index, each] of written.entries()) {
-    const elementPath = `${path}[${index}]`;
+    const elementPath = sharedText(`${path}[${index}]`);
     try {
       if (!isFields(each))
         throw new ShapeFault(elementPath, `${elementPath} is ${shown(each)}, not an object`);
@@ -131,7 +153,8 @@ function skippingBad<T>(
       report(code, fault.path, fault.message);
     }
   }
-  return good;
+  // A copy takes no more room than it needs.
+  return good.length === 0 ? NO_VALUES : good.slice();
 }
 
 function readSelector(value: unknown): Labels | undefined {
@@ -141,18 +164,19 @@ function readSelector(value: unknown): Labels | undefined {
 
 /** An element that cannot be read rejects the object: to skip it could show the hosts to more clients than meant. */
 function readExportTo(value: unknown): readonly string[] {
-  return readList(value, "spec.exportTo").map((each, index) => {
+  const exportTo = readList(value, "spec.exportTo").map((each, index) => {
     const path = `spec.exportTo[${index}]`;
     const text = readText(each, path);
     if (text === undefined || text === "") throw new ShapeFault(path, `${path} is empty`);
-    return text;
+    return sharedText(text);
   });
+  return exportTo.length === 0 ? NO_VALUES : exportTo;
 }
 
 /** Controllers write the status, so what is odd in it costs the element and never the object. */
 function readAllocated(status: unknown, { report }: Reading): ServiceEntry["allocated"] {
   const written = isFields(status) ? field(status, "addresses") : undefined;
-  if (!Array.isArray(written)) return [];
+  if (!Array.isArray(written)) return NO_VALUES;
   const allocated: { host: HostName | undefined; address: IpAddress }[] = [];
   for (const [index, each] of written.entries()) {
     const value = isFields(each) ? field(each, "value") : undefined;
@@ -165,7 +189,7 @@ function readAllocated(status: unknown, { report }: Reading): ServiceEntry["allo
     const host = typeof text === "string" ? parseHostName(text) : undefined;
     allocated.push({ host: host !== undefined && isHostName(host) ? host : undefined, address });
   }
-  return allocated;
+  return allocated.slice();
 }
 
 function readTtl({ object, report }: Reading): number | undefined {

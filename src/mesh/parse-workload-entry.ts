@@ -13,12 +13,22 @@ export function parseWorkloadEntry(raw: unknown): ParsedKind<"WorkloadEntry"> {
   return parseWithMetadata("WorkloadEntry", raw, (reading): WorkloadEntry => {
     const spec = readFields(field(reading.raw, "spec"), "spec");
     if (spec === undefined) throw new ShapeFault("spec", "spec is missing");
-    const workloadLabels = {
-      ...readTexts(field(spec, "labels"), "spec.labels"),
-      ...reading.object.labels,
-    };
+    const { ref, uid, resourceVersion, createdAtMs, labels, annotations } = reading.object;
+    const ofSpec = readTexts(field(spec, "labels"), "spec.labels");
+    const workloadLabels =
+      Object.keys(ofSpec).length === 0
+        ? labels
+        : Object.keys(labels).length === 0
+          ? ofSpec
+          : { ...ofSpec, ...labels };
+    // Written out: an object that begins as a copy of another takes more room.
     return {
-      ...reading.object,
+      ref,
+      uid,
+      resourceVersion,
+      createdAtMs,
+      labels,
+      annotations,
       endpoint: readEndpoint(spec, "spec", workloadLabels),
       workloadLabels,
       isHealthy: !hasHealthChecks(reading) || hasCondition(field(reading.raw, "status"), "Healthy"),

@@ -3,7 +3,7 @@
  * cannot read becomes a `Problem` with a stable code; the log, `/api/problems` and `check` print the same.
  */
 
-import { type Kind, type ObjectKey, type ObjectRef, objectKey } from "./objects.ts";
+import type { Kind, Namespace, ObjectKey } from "./objects.ts";
 
 /** Stable codes with severity and remedy: the one table that log, page and linter share. */
 export const PROBLEMS = {
@@ -39,11 +39,25 @@ export const PROBLEMS = {
     remedy: "Choose a host outside the cluster's own names; this one is forwarded.",
   },
   WildcardTooWide: { severity: "error", remedy: "Use a wildcard with at least two labels after '*.'." },
+  HostRejected: {
+    severity: "error",
+    remedy: "Ask the operator to allow the host to the namespace (hostPolicy); until then it is forwarded.",
+  },
+  VisibilityNarrowed: {
+    severity: "info",
+    remedy:
+      "The operator lets the namespace's entries be seen by itself alone (hostPolicy, defaultVisibility).",
+  },
+  PublicHostsUnrestricted: {
+    severity: "info",
+    remedy:
+      "Write hostPolicy rules, or set defaultVisibility to namespace, where tenants do not trust each other.",
+  },
   AddressInvalid: { severity: "warning", remedy: "Write a single IP address or a CIDR prefix." },
   AddressForbidden: {
     severity: "warning",
     remedy:
-      "Loopback, link-local, multicast, broadcast and unspecified addresses are never answered; remove it.",
+      "Loopback, link-local, multicast, broadcast and unspecified addresses are not answered; remove it, or have hostPolicy allow it.",
   },
   PortInvalid: { severity: "warning", remedy: "Write a port number from 1 to 65535; the port is left out." },
   EndpointSkipped: { severity: "warning", remedy: "Correct the endpoint; the others stay in force." },
@@ -86,10 +100,6 @@ export const PROBLEMS = {
     remedy:
       "A wildcard has no name to resolve: add endpoints or use DYNAMIC_DNS; until then it is forwarded.",
   },
-  NotPublic: {
-    severity: "info",
-    remedy: "Export the entry to '*'; entries for some namespaces only are not answered yet.",
-  },
   HostConflict: {
     severity: "warning",
     remedy: "Another entry answers this host (see the message); keep one of them.",
@@ -99,22 +109,154 @@ export const PROBLEMS = {
     remedy: "Split the entry or raise the limit; the excess is not answered.",
   },
   AnnotationInvalid: { severity: "warning", remedy: "Correct the annotation; the default is in force." },
+  UpstreamWithoutClusterNames: {
+    severity: "warning",
+    remedy:
+      "Let clusterUpstreams name the cluster's own DNS servers, and clusterDomain the cluster's domain; else no Service is found.",
+  },
+  UpstreamLoop: {
+    severity: "error",
+    remedy: "Let upstreams and clusterUpstreams name DNS servers that do not forward to this server.",
+  },
+  PublishRefused: {
+    severity: "warning",
+    remedy: "Remove what is in the way (see the message); until then the host's real addresses are answered.",
+  },
+  PublishSkipped: {
+    severity: "warning",
+    remedy: "Name an address that pods outside of a mesh reach; the other endpoints are published.",
+  },
   PortMismatch: { severity: "info", remedy: "DNS cannot remap ports: use the endpoint's port, or a mesh." },
+  // From here on: found by `check` alone, before the API server, Istio or a pod meets them.
+  HostNotFqdn: {
+    severity: "error",
+    remedy:
+      "Use labels of letters, digits and '-', and a last label that is no number: Istio refuses others.",
+  },
+  HostsShareTcp: {
+    severity: "error",
+    remedy:
+      "Write one entry per host, or ports with protocol HTTP or TLS: on plain TCP no proxy can tell them apart.",
+  },
+  CidrWithDns: {
+    severity: "error",
+    remedy: "Write single addresses without '/', or use resolution NONE or STATIC: Istio refuses the entry.",
+  },
+  SelectorInvalid: {
+    severity: "error",
+    remedy: "Name labels by their whole key and value; there are no wildcards in a workloadSelector.",
+  },
+  SelectorEmpty: {
+    severity: "warning",
+    remedy: "Give the workloadSelector labels; without them it selects every workload of the namespace.",
+  },
+  PortNameInvalid: {
+    severity: "error",
+    remedy:
+      "Give the port a name of at most 63 letters, digits and '-', such as http: Istio refuses the entry.",
+  },
+  PortDuplicate: {
+    severity: "error",
+    remedy: "Keep one of the ports: within an entry numbers and names must differ.",
+  },
+  ProtocolUnknown: {
+    severity: "error",
+    remedy: "Write HTTP, HTTPS, HTTP2, GRPC, GRPC-Web, TLS, TCP, UDP, MONGO, REDIS or MYSQL.",
+  },
+  TcpWithoutAddress: {
+    severity: "warning",
+    remedy:
+      "Give the entry an address, or let Istio allocate one: without it a TCP port matches any destination.",
+  },
+  EndpointPortUndefined: {
+    severity: "error",
+    remedy: "Use a name that stands in spec.ports: Istio refuses the entry.",
+  },
+  UnixEndpointInvalid: {
+    severity: "error",
+    remedy:
+      "Write unix:///absolute/path or unix://@name, no ports at the endpoint, and one port in the entry.",
+  },
+  RoundRobinEndpoints: {
+    severity: "error",
+    remedy: "Keep one endpoint, or use resolution DNS: Istio refuses the entry.",
+  },
+  DynamicDnsHost: {
+    severity: "warning",
+    remedy: "DYNAMIC_DNS is for wildcard hosts: use resolution DNS for a host with a name.",
+  },
+  LabelInvalid: {
+    severity: "error",
+    remedy: "Write label keys and values as Kubernetes takes them: Istio refuses the object.",
+  },
+  ExportToInvalid: {
+    severity: "error",
+    remedy: "Write '*' alone, '~' alone, or '.' and namespaces, each once: Istio refuses the entry.",
+  },
+  ExportToUnknownNamespace: {
+    severity: "warning",
+    remedy: "Correct the name or add the Namespace: no client there will ever see the entry.",
+  },
+  FieldUnknown: {
+    severity: "warning",
+    remedy: "Correct the field's name: the API server drops what the schema does not have.",
+  },
+  ApiVersionUnknown: {
+    severity: "error",
+    remedy: "Use networking.istio.io/v1: objects of other versions are not answered.",
+  },
+  DnsPolicyAppends: {
+    severity: "error",
+    remedy: "Set dnsPolicy: None; otherwise the nameservers come after the cluster's own.",
+  },
+  DnsConfigInvalid: {
+    severity: "error",
+    remedy: "Correct dnsConfig: the API server refuses the pod.",
+  },
+  NameserverOrder: {
+    severity: "error",
+    remedy: "Put the address of serviceentry-dns first, and no other server beside it.",
+  },
+  NameserverBeside: {
+    severity: "warning",
+    remedy: "Remove the other nameserver: run two replicas behind one address instead.",
+  },
+  SearchMissing: {
+    severity: "warning",
+    remedy: "Write the searches out: with dnsPolicy None the pod has no others.",
+  },
+  DnsOptionUnwise: {
+    severity: "warning",
+    remedy: "Remove the option, or use ndots 5, timeout 2 and attempts 3.",
+  },
 } as const satisfies Record<string, { severity: Severity; remedy: string }>;
 
 export type ProblemCode = keyof typeof PROBLEMS;
 export type Severity = "error" | "warning" | "info";
 
+/** What a problem is about: an object, a server that we ask, or a setting of ours. */
+export interface ProblemSubject {
+  readonly kind: Kind | "Upstream" | "Setting";
+  /** "" where there is none. */
+  readonly namespace: Namespace;
+  readonly name: string;
+}
+
+/** Names the subject; equal for equal ones. */
+export function subjectKey({ kind, namespace, name }: ProblemSubject): string {
+  return `${kind}/${namespace}/${name}`;
+}
+
 export interface Problem {
   readonly code: ProblemCode;
-  readonly object: ObjectRef;
+  readonly object: ProblemSubject;
   /** The field, for instance `spec.endpoints[1].address`; "" for the whole object; `file:line` for a document. */
   readonly path: string;
   /** What is wrong, with the value that is wrong; one sentence. */
   readonly message: string;
 }
 
-export function problem(code: ProblemCode, object: ObjectRef, path: string, message: string): Problem {
+export function problem(code: ProblemCode, object: ProblemSubject, path: string, message: string): Problem {
   return { code, object, path, message };
 }
 
@@ -146,7 +288,7 @@ export class ProblemBook {
     if (before === undefined && problems.length === 0) return;
     const now = new Set<string>();
     for (const each of problems) {
-      const id = `${each.code} ${objectKey(each.object)} ${each.path} ${each.message}`;
+      const id = `${each.code} ${subjectKey(each.object)} ${each.path} ${each.message}`;
       if (now.has(id)) continue;
       now.add(id);
       if (before?.has(id)) continue;

@@ -23,3 +23,16 @@ export type FamilyResolutions = Readonly<Record<Family, Resolution>>;
 
 /** Reads what is known of a name now; undefined: the name is not (yet) wanted. */
 export type Resolutions = (name: HostName) => FamilyResolutions | undefined;
+
+/** What is worth keeping of a name over a restart; absent: of that family nothing is. */
+export type KeptName = { readonly name: HostName } & Readonly<Partial<Record<Family, KeptResolution>>>;
+
+export type KeptResolution =
+  /** Upstream's last addresses; `expiresAtWallMs` since 1970. */
+  | {
+      readonly state: "resolved";
+      readonly addresses: readonly IpAddress[];
+      readonly ttlSeconds: number;
+      readonly expiresAtWallMs: number;
+    }
+  | { readonly state: "denied"; readonly by: "nxdomain" | "nodata" };

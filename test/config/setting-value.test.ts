@@ -128,6 +128,25 @@ describe("config: values of settings", () => {
     expect(faultOf("defaultExportTo", "**")).to.equal("is no name of a namespace");
   });
 
+  it("reads names of namespaces, domains and addresses", () => {
+    expect(read("trustedNamespaces", "istio-system,mesh")).to.deep.equal(["istio-system", "mesh"]);
+    expect(faultOf("trustedNamespaces", "*"), "no word of exportTo").to.equal("is no name of a namespace");
+    expect(read("searchSuffixes", "Corp.Example.,lan")).to.deep.equal(["corp.example", "lan"]);
+    expect(faultOf("searchSuffixes", "*.lan")).to.equal("is a wildcard");
+    expect(faultOf("expandSuffixes", "lan,LAN")).to.equal("names lan twice");
+    expect(read("serviceAddresses", "10.96.0.53,FD00::35")).to.deep.equal(["10.96.0.53", "fd00::35"]);
+    expect(faultOf("serviceAddresses", "10.96.0.0/16")).to.equal("is no address");
+    expect(read("virtualRanges", "10.200.0.0/16")).to.deep.equal([{ address: "10.200.0.0", bits: 16 }]);
+  });
+
+  it("takes no cluster domain that leaves no room for the SOA's names", () => {
+    const domain = (length: number) => `${"a.".repeat(90)}${"b".repeat(length - 180)}`;
+    expect(read("clusterDomain", domain(225))).to.equal(domain(225));
+    expect(faultOf("clusterDomain", domain(226))).to.equal("is longer than 225 characters");
+    const octets = `hostmaster.serviceentry-dns.${domain(225)}`.length + 2;
+    expect(octets).to.equal(255);
+  });
+
   it("takes any text without throwing, and gives a value or a sentence", () => {
     fc.assert(
       fc.property(fc.constantFrom(...SETTING_KEYS), fc.array(fc.string(), { maxLength: 3 }), (key, texts) => {

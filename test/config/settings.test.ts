@@ -37,7 +37,10 @@ describe("config: table of settings", () => {
 
   it("asks for a restart for what is opened at start, and for nothing else", () => {
     const restart = SETTING_KEYS.filter((key) => settingSpec(key).restartNeeded === true);
-    expect(restart).to.have.members(["listen", "admin", "api", "source", "threads"]);
+    expect(restart).to.have.members([
+      ...["listen", "admin", "api", "source", "threads"],
+      ...["udp", "snapshot", "reporter", "conditions"],
+    ]);
   });
 
   it("knows its keys, and no others that every object has", () => {
@@ -61,9 +64,12 @@ describe("config: table of settings", () => {
       clusterDomain: "cluster.local",
       network: undefined,
       defaultExportTo: ["*"],
+      excludeSelectors: undefined,
       hostsPerNamespace: 20_000,
       namesPerNamespace: 10_000,
       answer: "auto",
+      virtualRanges: undefined,
+      serviceAddresses: undefined,
       ttl: 30,
       workloadTtl: 5,
       resolvedMaxTtl: 30,
@@ -71,6 +77,15 @@ describe("config: table of settings", () => {
       pendingTimeout: 2.5,
       maxStale: 3600,
       relayHttps: false,
+      explainTxt: false,
+      trustedNamespaces: ["istio-system", "serviceentry-dns"],
+      defaultVisibility: "public",
+      hostPolicy: undefined,
+      searchSuffixes: undefined,
+      suffixAnswer: "cname",
+      expandSuffixes: undefined,
+      suffixView: true,
+      shortServiceNames: true,
       serverId: undefined,
       tellServerId: true,
       upstreams: [{ address: "10.96.0.10", port: 53 }],
@@ -87,6 +102,11 @@ describe("config: table of settings", () => {
       tcpPerAddress: 128,
       threads: 1,
       lameduck: 0,
+      udp: "auto",
+      snapshot: undefined,
+      reporter: false,
+      publish: "annotated",
+      conditions: false,
       logLevel: "info",
     });
     expect(sources.ttl).to.deep.equal({ kind: "default" });

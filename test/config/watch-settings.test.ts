@@ -67,6 +67,26 @@ describe("config: hot reload", () => {
     rmSync(folder, { recursive: true });
   });
 
+  it("tells of each reading whether it was taken", async () => {
+    const readings: boolean[] = [];
+    writeFileSync(path, "source: x\nttl: 10\n");
+    const inputs = { argv: ["--config", path, "--upstreams", "192.0.2.1"], env: {} };
+    const onRead = (isTaken: boolean) => {
+      readings.push(isTaken);
+      tell({ kind: "change", message: "", fields: {} });
+    };
+    watcher = watchSettings({ inputs, current: loadSettings(inputs), log, onChange: () => {}, onRead });
+    for (const [file, isTaken] of [
+      ["source: x\nttl: 20\n", true],
+      ["source: x\nttl: nonsense\n", false],
+      ["source: x\nttl: 30\n", true],
+    ] as const) {
+      writeFileSync(path, file);
+      await next("change");
+      expect(readings.at(-1)).to.equal(isTaken);
+    }
+  });
+
   it("applies a change, and says which settings changed", async () => {
     start("source: x\nttl: 10\n");
     writeFileSync(path, "source: x\nttl: 20\nlogLevel: debug\n");

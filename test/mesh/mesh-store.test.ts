@@ -11,6 +11,8 @@ function namespace(name: string, resourceVersion: string, uid = "u"): NamespaceO
     labels: {},
     annotations: {},
     answer: undefined,
+    suffixAnswer: undefined,
+    trafficDistribution: undefined,
   };
 }
 
@@ -29,11 +31,17 @@ describe("MeshStore", () => {
     store.flush();
     store.put("Namespace", namespace("a", "2"), 20);
     store.put("Namespace", namespace("a", "3"), 30);
-    store.put("Namespace", namespace("b", "1"), 31);
+    store.put("Namespace", namespace("b", "1"), 31, 1_700_000_000_000);
     store.flush();
     expect(batches[1]).to.deep.equal([
-      { kind: "Namespace", key: "Namespace//a", before: first, receivedAtMs: 20 },
-      { kind: "Namespace", key: "Namespace//b", before: undefined, receivedAtMs: 31 },
+      { kind: "Namespace", key: "Namespace//a", before: first, receivedAtMs: 20, writtenAtMs: undefined },
+      {
+        kind: "Namespace",
+        key: "Namespace//b",
+        before: undefined,
+        receivedAtMs: 31,
+        writtenAtMs: 1_700_000_000_000,
+      },
     ]);
     expect(store.all("Namespace").get("Namespace//a")?.resourceVersion).to.equal("3");
   });
