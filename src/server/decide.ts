@@ -1,155 +1,170 @@
 /**
- * What to do with a question: a pure function of the question, the table and the moment.
+ * What to do with a question: a pure function of the question, the client, the table and the moment. From above,
+ * the first row that fits:
  *
- * | question                                            | the host                        | action           |
- * |-----------------------------------------------------|---------------------------------|------------------|
- * | class CH, a name of the server's own                | any                             | IDENTITY         |
- * | any other class but IN and ANY; below clusterDomain | any                             | FORWARD          |
- * | any other                                           | not found, table complete       | FORWARD          |
- * |                                                     | not found, table incomplete     | HOLD, then FAIL  |
- * |                                                     | denied by upstream (pass)       | FORWARD          |
- * | EDNS version above 0 / signed                       | own                             | BADVERS / NOTAUTH|
- * | no class, a cookie of no length                     | own                             | FORMERR          |
- * | DO=1                                                | own, upstream's signatures count| FORWARD          |
- * | A, AAAA                                             | has addresses of the family     | ANSWER           |
- * |                                                     | has none                        | EMPTY            |
- * |                                                     | first attempt under way         | HOLD             |
- * |                                                     | failed, the other has addresses | EMPTY            |
- * |                                                     | failed, the other under way     | HOLD             |
- * |                                                     | failed                          | FAIL             |
- * | HTTPS, SVCB                                         | own                             | EMPTY (RESCUE)   |
- * | ANY                                                 | has addresses / has none        | ANSWER / HINFO   |
- * | every other type                                    | own                             | RESCUE           |
+ * | question                                        | the host, as the client sees it   | action           |
+ * |-------------------------------------------------|-----------------------------------|------------------|
+ * | class CH, a name of the server's own            | any                               | IDENTITY         |
+ * | any other class but IN and ANY                  | any                               | FORWARD          |
+ * | at or below the cluster domain                  |                                   |                  |
+ * |   exact, or `_port._proto.` before it           | a fallback; upstream not asked yet| UPSTREAM_FIRST   |
+ * |                                                 | a fallback; upstream said NXDOMAIN| as own           |
+ * |   a bare name and a search suffix               | see "with a search suffix"        |                  |
+ * |   any other                                     | any                               | FORWARD          |
+ * | elsewhere                                       |                                   |                  |
+ * |   exact, else the most specific wildcard        | own                               | as own           |
+ * |   SRV `_port._proto.` before such a name        | own, has the port                 | SERVICE          |
+ * |   TXT `_why.` before such a name, a known pod   | seen, has a text                  | WHY              |
+ * |   a bare name and a suffix of the settings      | see "with a search suffix"        |                  |
+ * |   any other, table incomplete                   | not found                         | HOLD, then FAIL  |
+ * |   A, AAAA of `service.ns` or `service.ns.svc`   | not found                         | SHORT_FORM       |
+ * |   any other                                     | not found                         | FORWARD          |
+ * |-------------------------------------------------|-----------------------------------|------------------|
+ * | with a search suffix; of a known pod            | any                               | as not found     |
+ * |   another namespace's than its own              |                                   |                  |
+ * |                                                 | would be forwarded                | as not found     |
+ * | suffixAnswer forward                            | own                               | FORWARD          |
+ * | suffixAnswer nxdomain                           | own; Kubernetes can mean the name | FORWARD          |
+ * |                                                 | own                               | NXDOMAIN         |
+ * | suffixAnswer cname                              | own; Kubernetes can mean the name |                  |
+ * |                                                 |   upstream not asked yet          | UPSTREAM_FIRST   |
+ * |                                                 |   upstream said NXDOMAIN          | as own, CNAME    |
+ * |                                                 | own                               | as own, CNAME    |
+ * |-------------------------------------------------|-----------------------------------|------------------|
+ * | as own: any                                     | not for this class of clients     | FORWARD          |
+ * |                                                 | denied by upstream (pass)         | FORWARD          |
+ * | DO=1                                            | upstream's signatures count       | FORWARD          |
+ * | EDNS version above 0 / signed                   | own                               | BADVERS / NOTAUTH|
+ * | no class, a cookie of no length                 | own                               | FORMERR          |
+ * | A, AAAA                                         | has addresses of the family       | ANSWER           |
+ * |                                                 | has none                          | EMPTY            |
+ * |                                                 | first attempt under way           | HOLD             |
+ * |                                                 | failed, the other has addresses   | EMPTY            |
+ * |                                                 | failed, the other under way       | HOLD             |
+ * |                                                 | failed                            | FAIL             |
+ * | HTTPS, SVCB                                     | own                               | EMPTY (RESCUE)   |
+ * | PTR                                             | a reverse name / any other        | POINTER / RESCUE |
+ * | ANY                                             | a reverse name                    | POINTER          |
+ * |                                                 | has addresses / has none          | ANSWER / HINFO   |
+ * | CNAME with a search suffix, ANY without address | own                               | EMPTY            |
+ * | every other type                                | own                               | RESCUE           |
+ *
+ * A host that the client does not see is not there: it blocks no wildcard and is forwarded like any name.
  */
 
-import type { MonotonicMs } from "../runtime.ts";
-import { type HostTable, NOT_FOUND } from "../table/host-table.ts";
-import {
-  FamilyIndex,
-  FamilyKind,
-  familyKind,
-  forwardsDnssec,
-  isPass,
-  untilMs,
-} from "../table/packed-record.ts";
+import { NOT_FOUND } from "../table/host-table.ts";
+import { hasWhy, PortTransport, portAt } from "../table/packed-record.ts";
 import { RecordClass, RecordType } from "../wire/constants.ts";
-import { type HostName, hostNameOctets } from "../wire/host-name.ts";
 import type { Query } from "../wire/query.ts";
+import { decideOwn, faultOf, isAnswered } from "./decide-own.ts";
+import { decideSuffixed } from "./decide-suffix.ts";
+import { Action, type Decision, type Situation } from "./decision.ts";
+import { findFallback, findVisible } from "./find-host.ts";
 import { identityAsked } from "./identity.ts";
+import { NamePart } from "./name-part.ts";
+import { endsWith, isLabel, labelOctets, Reading } from "./search-suffix.ts";
+import { isShortForm } from "./short-form.ts";
 
-export const Action = {
-  /** The forwarder's: the reply is relayed whatever it says. */
-  FORWARD: 0,
-  /** The forwarder's, but NXDOMAIN, SERVFAIL, REFUSED or silence become NODATA: the host is ours. */
-  RESCUE: 1,
-  /** The addresses of `family`. */
-  ANSWER: 2,
-  /** NODATA: NOERROR and our SOA. */
-  EMPTY: 3,
-  /** Wait for a change of the host (of any host, where `record` is NOT_FOUND), at most until `untilMs`. */
-  HOLD: 4,
-  /** SERVFAIL; `family` is the one that failed. */
-  FAIL: 5,
-  /** RFC 8482, section 4.2. */
-  HINFO: 6,
-  BADVERS: 7,
-  NOTAUTH: 8,
-  FORMERR: 9,
-  /** Who this server is. */
-  IDENTITY: 10,
-} as const;
-export type Action = (typeof Action)[keyof typeof Action];
+const TCP_LABEL = labelOctets("_tcp");
+const UDP_LABEL = labelOctets("_udp");
+const UNDERSCORE = 0x5f;
+const WHY_LABEL = labelOctets("_why");
 
-/** One is filled again for every query. */
-export class Decision {
-  action: Action = Action.FORWARD;
-  /** Where the host's record begins in the table's octets; NOT_FOUND where the name is not ours. */
-  record: number = NOT_FOUND;
-  family: FamilyIndex = FamilyIndex.A;
-  /** Of HOLD; Infinity where only the end of the first sync ends it. */
-  untilMs: MonotonicMs = 0;
+/** What stands behind a service's labels, or behind `_why`. */
+const part = new NamePart();
+
+/** Fills `decision`. */
+export function decide(situation: Situation, decision: Decision): void {
+  decision.clear();
+  decision.action = decideAny(situation, decision);
 }
 
-export interface DecideSettings {
-  readonly clusterDomain: HostName;
-  /** The same on the wire. */
-  readonly clusterDomainOctets: Uint8Array;
-  readonly clusterDomainLabels: number;
-  readonly relayHttps: boolean;
-  /** Whether the table holds all hosts: what it lacks is not ours. */
-  readonly isSynced: boolean;
-  /** Whether we say who we are. */
-  readonly tellsIdentity: boolean;
+function decideAny(situation: Situation, decision: Decision): Action {
+  const { query, settings } = situation;
+  if (settings.tellsIdentity && identityAsked(query) !== null) return faultOf(query) ?? Action.IDENTITY;
+  if (isOtherClass(query)) return Action.FORWARD;
+  return endsWith(query, settings.suffixes.domain)
+    ? decideClusterName(situation, decision)
+    : decideName(situation, decision);
 }
 
-/** Fills `decision`. `nowMs`: Infinity when the query has waited as long as it may. */
-export function decide(
-  query: Query,
-  table: HostTable,
-  settings: DecideSettings,
-  nowMs: MonotonicMs,
-  decision: Decision,
-): void {
-  decision.record = NOT_FOUND;
-  if (settings.tellsIdentity && identityAsked(query) !== null) {
-    decision.action = faultOf(query) ?? Action.IDENTITY;
-    return;
+function decideClusterName(situation: Situation, decision: Decision): Action {
+  const { isDenied } = situation;
+  if (findFallback(situation.query, situation, decision)) {
+    return isDenied ? decideFound(situation, decision) : Action.UPSTREAM_FIRST;
   }
-  if (isOtherClass(query) || isInClusterDomain(query, settings)) {
-    decision.action = Action.FORWARD;
-    return;
+  if (isService(situation.query)) {
+    part.take(situation.query, 2, situation.query.labelCount);
+    if (findFallback(part, situation, decision) && hasPort(situation, decision)) {
+      return isDenied ? decideService(situation) : Action.UPSTREAM_FIRST;
+    }
   }
-  const record = table.find(query);
-  decision.record = record;
-  if (record === NOT_FOUND) {
+  return decideSuffixed(Reading.NAMESPACE, situation, decision) ?? notFound(decision);
+}
+
+function decideName(situation: Situation, decision: Decision): Action {
+  const { query, asker, knowledge, settings, nowMs } = situation;
+  if (findVisible(query, asker.namespace, asker, knowledge, decision))
+    return decideFound(situation, decision);
+  if (isService(query)) {
+    part.take(query, 2, query.labelCount);
+    if (findVisible(part, asker.namespace, asker, knowledge, decision) && hasPort(situation, decision)) {
+      return decideService(situation);
+    }
+  }
+  if (settings.explainTxt && asker.isPod && isWhy(query)) {
+    part.take(query, 1, query.labelCount);
+    const isSeen = findVisible(part, asker.namespace, asker, knowledge, decision);
+    if (isSeen && hasWhy(knowledge.table.octets, decision.view)) return faultOf(query) ?? Action.WHY;
+  }
+  const suffixed = decideSuffixed(Reading.FIRST_EXTRA, situation, decision);
+  if (suffixed !== null) return suffixed;
+  decision.forgetHost();
+  if (!settings.isSynced) {
     decision.untilMs = Number.POSITIVE_INFINITY;
-    decision.action = settings.isSynced
-      ? Action.FORWARD
-      : nowMs < decision.untilMs
-        ? Action.HOLD
-        : Action.FAIL;
-    return;
+    return nowMs < decision.untilMs ? Action.HOLD : Action.FAIL;
   }
-  decision.action = decideOwn(query, table.octets, record, settings, nowMs, decision);
+  if (settings.shortServiceNames && isShortForm(query, settings.suffixes.domain, knowledge.clients)) {
+    return Action.SHORT_FORM;
+  }
+  return Action.FORWARD;
 }
 
-function decideOwn(
-  query: Query,
-  octets: Uint8Array,
-  record: number,
-  settings: DecideSettings,
-  nowMs: MonotonicMs,
-  decision: Decision,
-): Action {
-  if (isPass(octets, record)) return Action.FORWARD;
-  const fault = faultOf(query);
-  if (fault !== null) return fault;
-  if (query.dnssecOk && forwardsDnssec(octets, record)) return Action.FORWARD;
-  switch (query.type) {
-    case RecordType.A:
-      return decideFamily(octets, record, FamilyIndex.A, nowMs, decision);
-    case RecordType.AAAA:
-      return decideFamily(octets, record, FamilyIndex.AAAA, nowMs, decision);
-    case RecordType.HTTPS:
-    case RecordType.SVCB:
-      // Relaying the public record would lead clients past the addresses that we give.
-      return settings.relayHttps ? Action.RESCUE : Action.EMPTY;
-    case RecordType.ANY:
-      // RFC 8482, section 4.1: one RRset is enough.
-      decision.family = hasAddresses(octets, record, FamilyIndex.A) ? FamilyIndex.A : FamilyIndex.AAAA;
-      return hasAddresses(octets, record, decision.family) ? Action.ANSWER : Action.HINFO;
-    default:
-      return Action.RESCUE;
-  }
+function decideFound(situation: Situation, decision: Decision): Action {
+  const { query, knowledge, settings, nowMs } = situation;
+  return decideOwn(query, knowledge.table.octets, settings, nowMs, decision);
 }
 
-/** Why a query for a name of ours is not answered, whatever the name. */
-function faultOf(query: Query): Action | null {
-  // RFC 6891, section 6.1.3: a version that the responder does not implement.
-  if (query.ednsVersion > 0) return Action.BADVERS;
-  if (query.isFaultyIfOurs) return Action.FORMERR;
-  // RFC 8945, section 5.2.1: we share a key with nobody.
-  return query.hasSignature ? Action.NOTAUTH : null;
+function decideService({ query }: Situation): Action {
+  return faultOf(query) ?? Action.SERVICE;
+}
+
+function notFound(decision: Decision): Action {
+  decision.forgetHost();
+  return Action.FORWARD;
+}
+
+/** Whether the question has the form of RFC 2782: SRV, two labels that begin with `_`, a host. */
+function isService(query: Query): boolean {
+  if (query.type !== RecordType.SRV || !query.hasUnderscoreLabel || query.labelCount < 3) return false;
+  const { name, labelStarts } = query;
+  const isNamed = name[labelStarts[0]! + 1] === UNDERSCORE && name[labelStarts[0]!]! > 1;
+  return isNamed && (isLabel(query, 1, TCP_LABEL) || isLabel(query, 1, UDP_LABEL));
+}
+
+/** Fills in `port` and `hostLabels`: of a found host, which stands behind the labels of port and transport. */
+function hasPort({ query, knowledge }: Situation, decision: Decision): boolean {
+  const { octets } = knowledge.table;
+  if (!isAnswered(query, octets, decision.variant)) return false;
+  const start = query.labelStarts[0]!;
+  const transport = isLabel(query, 1, TCP_LABEL) ? PortTransport.tcp : PortTransport.udp;
+  decision.port = portAt(octets, decision.view, query.name, start + 2, query.name[start]! - 1, transport);
+  decision.hostLabels = query.labelCount - 2;
+  return decision.port !== NOT_FOUND;
+}
+
+function isWhy(query: Query): boolean {
+  return query.type === RecordType.TXT && query.labelCount > 1 && isLabel(query, 0, WHY_LABEL);
 }
 
 /** Whether the class is one in which we have no names; one that is no class at all is not another. */
@@ -159,67 +174,4 @@ function isOtherClass(query: Query): boolean {
 
 function isNoClass(query: Query): boolean {
   return query.class === 0 || query.class === RecordClass.NONE;
-}
-
-/** Never SERVFAIL for one family of a host that has the other: musl would then fail the whole lookup. */
-function decideFamily(
-  octets: Uint8Array,
-  record: number,
-  family: FamilyIndex,
-  nowMs: MonotonicMs,
-  decision: Decision,
-): Action {
-  decision.family = family;
-  const kind = familyKind(octets, record, family);
-  if (kind === FamilyKind.ADDRESSES) return Action.ANSWER;
-  if (kind === FamilyKind.EMPTY) return Action.EMPTY;
-  if (isUnderWay(octets, record, family, nowMs)) {
-    decision.untilMs = untilMs(octets, record, family);
-    return Action.HOLD;
-  }
-  const other = family === FamilyIndex.A ? FamilyIndex.AAAA : FamilyIndex.A;
-  if (hasAddresses(octets, record, other)) return Action.EMPTY;
-  if (isUnderWay(octets, record, other, nowMs)) {
-    decision.untilMs = untilMs(octets, record, other);
-    return Action.HOLD;
-  }
-  return Action.FAIL;
-}
-
-function hasAddresses(octets: Uint8Array, record: number, family: FamilyIndex): boolean {
-  return familyKind(octets, record, family) === FamilyKind.ADDRESSES;
-}
-
-function isUnderWay(octets: Uint8Array, record: number, family: FamilyIndex, nowMs: MonotonicMs): boolean {
-  return familyKind(octets, record, family) === FamilyKind.PENDING && untilMs(octets, record, family) > nowMs;
-}
-
-/** Whether the name is the cluster domain or lies below it, label by label. */
-function isInClusterDomain(query: Query, settings: DecideSettings): boolean {
-  const firstLabel = query.labelCount - settings.clusterDomainLabels;
-  if (firstLabel < 0) return false;
-  const start = firstLabel === query.labelCount ? query.nameLength - 1 : query.labelStarts[firstLabel]!;
-  const domain = settings.clusterDomainOctets;
-  if (query.nameLength - start !== domain.length) return false;
-  for (let at = 0; at < domain.length; at += 1) {
-    if (query.name[start + at] !== domain[at]) return false;
-  }
-  return true;
-}
-
-/** The settings of `decide` from their values as text. */
-export function decideSettings(
-  clusterDomain: HostName,
-  relayHttps: boolean,
-  isSynced: boolean,
-  tellsIdentity = false,
-): DecideSettings {
-  return {
-    clusterDomain,
-    clusterDomainOctets: hostNameOctets(clusterDomain),
-    clusterDomainLabels: clusterDomain.split(".").length,
-    relayHttps,
-    isSynced,
-    tellsIdentity,
-  };
 }

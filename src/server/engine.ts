@@ -1,32 +1,26 @@
 /**
  * The heart of the read side: a message in, a reply out, now or later. It knows no sockets: listeners hand it
- * messages and clients, the data plane's loop hands it changes of the table.
+ * messages and clients, the data plane's loop hands it changes of the table and of the clients.
  */
 
 import type { Forwarder } from "../forwarder/forwarder-interface.ts";
-import { assertNever, type Client, type Clock, type MonotonicMs, type Random } from "../runtime.ts";
+import type { Client, Clock, MonotonicMs, Random } from "../runtime.ts";
+import type { ClientIndex, SuffixAnswer } from "../table/client-index.ts";
 import { type HostTable, NOT_FOUND } from "../table/host-table.ts";
-import {
-  ANSWER_SOURCES,
-  isStale,
-  isWildcardRecord,
-  nameAt,
-  nameLength,
-  sourceIndex,
-} from "../table/packed-record.ts";
+import { isWildcardRecord, nameAt, nameLength } from "../table/packed-record.ts";
 import type { ExtendedErrorText } from "../wire/append.ts";
 import { ExtendedError, Rcode } from "../wire/constants.ts";
 import type { HostName } from "../wire/host-name.ts";
-import { Query, Verdict } from "../wire/query.ts";
-import { readQuery } from "../wire/read-query.ts";
-import { Action, type DecideSettings, Decision, decide, decideSettings } from "./decide.ts";
-import { failureOf } from "./failure.ts";
+import { type Query, Verdict } from "../wire/query.ts";
+import { Answerer, type AnswererSettings } from "./answerer.ts";
+import { type AskerSettings, Askers } from "./asker.ts";
+import { Action, decideSettings } from "./decision.ts";
 import type { ServerIdentity } from "./identity.ts";
 import { InFlight } from "./in-flight.ts";
-import { isDenial, LateReplies } from "./late-replies.ts";
-import { headerRcode, type QueryMetrics, type ResponseSource } from "./metrics.ts";
+import { Doubt, type DoubtedQuery, isDoubted, Keepalive, LateReplies } from "./late-replies.ts";
+import { headerRcode, type QueryMetrics } from "./metrics.ts";
 import { hostKey, isUnknownKey, PendingQueries, unknownKey, type WaitingQuery } from "./pending.ts";
-import { ReplyWriter } from "./reply.ts";
+import { ShortForms } from "./short-forms.ts";
 
 /** `handle`: the reply comes through the client, later or at once. */
 export const LATER = 0;
@@ -34,12 +28,22 @@ export const LATER = 0;
 export const DROPPED = -1;
 
 const NOT_OURS: ExtendedErrorText = { code: ExtendedError.NOT_AUTHORITATIVE, text: "" };
+const PROHIBITED: ExtendedErrorText = { code: ExtendedError.PROHIBITED, text: "" };
 
 /** Hosts of a delta that are applied in one turn of the event loop: well under a millisecond, in cold code too. */
 const HOSTS_PER_STEP = 100;
+/** The same of clients and namespaces, which are smaller. */
+const CLIENTS_PER_STEP = 500;
 
-export interface EngineSettings {
+export interface EngineSettings extends AskerSettings {
   readonly clusterDomain: HostName;
+  /** Suffixes of clients' search lists besides those of Kubernetes. */
+  readonly searchSuffixes: readonly HostName[];
+  /** What a host with a search suffix is answered with, where a namespace does not say it. */
+  readonly suffixAnswer: SuffixAnswer;
+  readonly shortServiceNames: boolean;
+  /** Whether known pods may ask `_why.<host>`. */
+  readonly explainTxt: boolean;
   /** How long a query is held at most. */
   readonly pendingTimeoutMs: number;
   readonly relayHttps: boolean;
@@ -51,6 +55,7 @@ export interface EngineSettings {
 
 export interface EngineParts {
   readonly table: HostTable;
+  readonly clients: ClientIndex;
   readonly forwarder: Forwarder;
   readonly metrics: QueryMetrics;
   readonly clock: Clock;
@@ -61,34 +66,52 @@ export interface EngineParts {
   readonly onFault: (error: unknown) => void;
 }
 
+interface Delta {
+  readonly of: "table" | "clients";
+  readonly octets: Uint8Array;
+}
+
 export class Engine {
   /** Where `handle` leaves a reply. */
   readonly reply: Uint8Array;
   readonly #parts: EngineParts;
-  readonly #query = new Query();
-  readonly #decision = new Decision();
-  readonly #writer: ReplyWriter;
+  readonly #askers: Askers;
+  /** Of queries as they come. */
+  readonly #answerer: Answerer;
+  /** Of queries that upstream has answered late. */
+  readonly #lateAnswerer: Answerer;
   readonly #inFlight: InFlight;
   readonly #lateReplies: LateReplies;
   readonly #pending: PendingQueries;
-  readonly #deltas: Uint8Array[] = [];
+  readonly #shortForms: ShortForms;
+  readonly #deltas: Delta[] = [];
   #deltaAt = 0;
   #settings: EngineSettings;
-  #decideSettings: DecideSettings;
+  #answererSettings: AnswererSettings;
   #hadFault = false;
 
   constructor(parts: EngineParts, settings: EngineSettings) {
+    const { table, clients, metrics, clock, random } = parts;
     this.#parts = parts;
     this.#settings = settings;
-    this.#decideSettings = toDecideSettings(settings, false);
-    this.#writer = new ReplyWriter(parts.random, settings.clusterDomain);
-    this.#writer.setIdentity(settings.identity);
-    this.#inFlight = new InFlight(parts.metrics);
-    const { table, metrics, clock, random } = parts;
-    const late = { table, metrics, clock, random, inFlight: this.#inFlight, onFault: this.#reportFault };
-    this.#lateReplies = new LateReplies(late, this.#decideSettings, settings.identity);
-    this.#pending = new PendingQueries(parts.clock, parts.maxHeld, (waiting) => this.#resume(waiting));
-    this.reply = this.#writer.octets;
+    this.#answererSettings = toAnswererSettings(settings, false);
+    this.#askers = new Askers(clients, settings);
+    const shared = { table, clients, askers: this.#askers, metrics, clock, random };
+    this.#answerer = new Answerer(shared, this.#answererSettings);
+    this.#lateAnswerer = new Answerer(shared, this.#answererSettings);
+    this.#inFlight = new InFlight(metrics);
+    this.#lateReplies = new LateReplies({
+      metrics,
+      clock,
+      inFlight: this.#inFlight,
+      answerer: this.#lateAnswerer,
+      hold: (answerer, waiting) => this.#hold(answerer, waiting),
+      pendingTimeoutMs: () => this.#settings.pendingTimeoutMs,
+      onFault: this.#reportFault,
+    });
+    this.#shortForms = new ShortForms(parts.forwarder);
+    this.#pending = new PendingQueries(clock, parts.maxHeld, (waiting) => this.#resume(waiting));
+    this.reply = this.#answerer.octets;
   }
 
   /**
@@ -99,7 +122,7 @@ export class Engine {
     const { clock, metrics } = this.#parts;
     const startedMs = clock.nowMs();
     try {
-      const verdict = readQuery(message, length, this.#query);
+      const verdict = this.#answerer.read(message, length);
       if (verdict === Verdict.DROP_SHORT) {
         metrics.countDrop("short");
         return DROPPED;
@@ -108,23 +131,70 @@ export class Engine {
         metrics.countDrop("response");
         return DROPPED;
       }
-      metrics.countRequest(client.transport, this.#query.type);
+      metrics.countRequest(client.transport, this.#answerer.query.type);
       if (verdict !== Verdict.OK) return this.#reject(message, verdict, startedMs);
-      return this.#answer(message, client, startedMs, startedMs, startedMs);
+      const replyLength = this.#answer(message, client, startedMs, startedMs, startedMs, false);
+      if (!this.#answerer.isPod) metrics.countUnknownClient();
+      return replyLength;
     } catch (error) {
       return this.#fault(error, message, startedMs);
     }
   }
 
-  /** Takes a packed delta; `step` applies it. */
+  /** Takes a packed delta of the table; `step` applies it. */
   applyDelta(delta: Uint8Array): void {
-    this.#deltas.push(delta);
+    this.#deltas.push({ of: "table", octets: delta });
   }
 
-  /** Applies a part of what `applyDelta` took; whether there is more to do. */
+  /** Takes a packed delta of the clients; `step` applies it. */
+  applyClients(delta: Uint8Array): void {
+    this.#deltas.push({ of: "clients", octets: delta });
+  }
+
+  /** Applies a part of the deltas that were taken, in their order; whether there is more to do. */
   step(): boolean {
     const delta = this.#deltas[0];
     if (delta === undefined) return false;
+    if (delta.of === "table") this.#applyHosts(delta.octets);
+    else this.#applyClients(delta.octets);
+    if (this.#deltaAt === -1) {
+      this.#deltas.shift();
+      this.#deltaAt = 0;
+    }
+    return this.#deltas.length > 0;
+  }
+
+  /** The table holds every host now: a name that it lacks is not ours. */
+  setSynced(): void {
+    this.#setAnswererSettings(toAnswererSettings(this.#settings, true));
+    this.#pending.releaseAll(isUnknownKey);
+  }
+
+  updateSettings(settings: EngineSettings): void {
+    this.#settings = settings;
+    this.#askers.updateSettings(settings);
+    this.#setAnswererSettings(toAnswererSettings(settings, this.#answererSettings.decide.isSynced));
+  }
+
+  /** From now on clients with a TCP connection are told to close it (RFC 7828). */
+  endConnections(): void {
+    this.#answerer.endConnections();
+    this.#lateAnswerer.endConnections();
+    this.#lateReplies.isEnding = true;
+  }
+
+  /** Resolves once no query waits for its reply. */
+  idle(): Promise<void> {
+    return this.#inFlight.idle();
+  }
+
+  #setAnswererSettings(settings: AnswererSettings): void {
+    this.#answererSettings = settings;
+    this.#answerer.updateSettings(settings);
+    this.#lateAnswerer.updateSettings(settings);
+  }
+
+  #applyHosts(delta: Uint8Array): void {
     const { table, forwarder } = this.#parts;
     const changed: string[] = [];
     let hasNewWildcard = false;
@@ -136,148 +206,130 @@ export class Engine {
       }
       if (this.#pending.size > 0) changed.push(hostKey(name, isWildcard));
     });
-    if (this.#deltaAt === -1) {
-      this.#deltas.shift();
-      this.#deltaAt = 0;
-    }
     for (const key of changed) {
       this.#pending.release(key);
       this.#pending.release(unknownKey(key.slice(1)));
     }
     if (hasNewWildcard) this.#pending.releaseAll(isUnknownKey);
-    return this.#deltas.length > 0;
   }
 
-  /** The table holds every host now: a name that it lacks is not ours. */
-  setSynced(): void {
-    this.#decideSettings = { ...this.#decideSettings, isSynced: true };
-    this.#lateReplies.updateSettings(this.#decideSettings, this.#settings.identity);
-    this.#pending.releaseAll(isUnknownKey);
+  #applyClients(delta: Uint8Array): void {
+    const { clients, metrics } = this.#parts;
+    this.#deltaAt = clients.apply(delta, this.#deltaAt, CLIENTS_PER_STEP);
+    metrics.setClients(clients.size);
   }
 
-  updateSettings(settings: EngineSettings): void {
-    this.#settings = settings;
-    this.#decideSettings = toDecideSettings(settings, this.#decideSettings.isSynced);
-    this.#writer.setClusterDomain(settings.clusterDomain);
-    this.#writer.setIdentity(settings.identity);
-    this.#lateReplies.updateSettings(this.#decideSettings, settings.identity);
-  }
-
-  /** Resolves once no query waits for its reply. */
-  idle(): Promise<void> {
-    return this.#inFlight.idle();
-  }
-
-  /** The query has passed the door. `decideAtMs`: Infinity when it may not be held any more. */
+  /**
+   * The query has passed the door. `decideAtMs`: Infinity when it may not be held any more. `isDenied`: upstream
+   * has said NXDOMAIN to it.
+   */
   #answer(
     message: Uint8Array,
     client: Client,
     startedMs: MonotonicMs,
     nowMs: MonotonicMs,
     decideAtMs: MonotonicMs,
+    isDenied: boolean,
   ): number {
-    const query = this.#query;
-    const decision = this.#decision;
-    const writer = this.#writer;
-    const { table } = this.#parts;
-    decide(query, table, this.#decideSettings, decideAtMs, decision);
-    const { octets } = table;
-    const { record, family, action } = decision;
+    const answerer = this.#answerer;
+    const action = answerer.decide(client, nowMs, decideAtMs, isDenied);
     switch (action) {
-      case Action.ANSWER: {
-        const length = writer.writeAddresses(message, query, client.transport, octets, record, family, nowMs);
-        if (writer.isTruncated) this.#parts.metrics.countTruncated();
-        const source = isStale(octets, record, family)
-          ? "stale"
-          : ANSWER_SOURCES[sourceIndex(octets, record)]!;
-        return this.#answered(length, Rcode.NOERROR, source, startedMs);
-      }
-      case Action.EMPTY: {
-        const { transport } = client;
-        const length = writer.writeNoData(message, query, transport, octets, record, table.version, nowMs);
-        return this.#answered(length, Rcode.NOERROR, "negative", startedMs);
-      }
-      case Action.HINFO: {
-        const length = writer.writeHinfo(message, query, client.transport, octets, record);
-        return this.#answered(length, Rcode.NOERROR, ANSWER_SOURCES[sourceIndex(octets, record)]!, startedMs);
-      }
       case Action.FORWARD:
-        if (this.#settings.refuse) {
-          this.#parts.forwarder.noteRefused(query);
-          return this.#error(message, Rcode.REFUSED, startedMs, NOT_OURS);
-        }
-        return this.#forward(message, client, startedMs, false);
+        return this.#settings.refuse
+          ? this.#refuse(message, startedMs)
+          : this.#forward(message, client, startedMs, Doubt.NONE);
+      case Action.UPSTREAM_FIRST:
+        // The one who asks us first is upstream itself: it knows that the name is not its own.
+        return this.#settings.refuse
+          ? this.#refuse(message, startedMs)
+          : this.#forward(message, client, startedMs, Doubt.NXDOMAIN);
+      case Action.SHORT_FORM:
+        return this.#settings.refuse
+          ? this.#refuse(message, startedMs)
+          : this.#forwardShortForm(message, client, startedMs);
       case Action.RESCUE:
-        return this.#forward(message, client, startedMs, true);
-      case Action.HOLD: {
-        const untilMs = Math.min(decision.untilMs, startedMs + this.#settings.pendingTimeoutMs);
-        if (untilMs > nowMs && this.#hold(message, client, startedMs, untilMs)) return LATER;
-        return this.#answer(message, client, startedMs, nowMs, Number.POSITIVE_INFINITY);
-      }
-      case Action.FAIL:
-        return this.#error(message, Rcode.SERVFAIL, startedMs, failureOf(octets, record, family));
-      case Action.BADVERS:
-        return this.#error(message, Rcode.BADVERS, startedMs);
-      case Action.FORMERR:
-        return this.#error(message, Rcode.FORMERR, startedMs);
-      case Action.IDENTITY: {
-        const length = writer.writeIdentity(message, query, client.transport);
-        return this.#answered(length, Rcode.NOERROR, "static", startedMs);
-      }
-      case Action.NOTAUTH:
-        return this.#answered(writer.writeNotAuth(message, query), Rcode.NOTAUTH, "error", startedMs);
+        return isDenied
+          ? answerer.writeEmpty(message, client, startedMs, nowMs)
+          : this.#forward(message, client, startedMs, Doubt.DENIAL);
+      case Action.HOLD:
+        return this.#hold(answerer, { message, client, startedMs, isDenied })
+          ? LATER
+          : this.#answer(message, client, startedMs, nowMs, Number.POSITIVE_INFINITY, isDenied);
       default:
-        return assertNever(action);
+        return answerer.write(action, message, client, startedMs, nowMs);
     }
   }
 
-  #forward(message: Uint8Array, client: Client, startedMs: MonotonicMs, isOurs: boolean): number {
-    const { forwarder } = this.#parts;
-    const query = this.#query;
-    const question = isOurs ? copyOf(message, query.length) : null;
-    const late = this.#lateReplies.clientFor(client, startedMs, question, query.wantsKeepalive);
+  #refuse(message: Uint8Array, startedMs: MonotonicMs): number {
+    this.#parts.forwarder.noteRefused(this.#answerer.query);
+    return this.#answerer.writeError(message, Rcode.REFUSED, startedMs, NOT_OURS);
+  }
+
+  #forward(message: Uint8Array, client: Client, startedMs: MonotonicMs, doubt: Doubt): number {
+    const { forwarder, clock, metrics } = this.#parts;
+    const { query } = this.#answerer;
+    const question = doubt === Doubt.NONE ? null : copyOf(message, query.length);
+    const late = this.#lateReplies.clientFor(client, startedMs, doubt, question, keepaliveOf(query));
     const length = forwarder.forward(message, query, late, this.reply);
     if (length === 0) {
       this.#inFlight.add(1);
       return LATER;
     }
     const rcode = headerRcode(this.reply);
-    if (!isOurs || !isDenial(rcode)) return this.#answered(length, rcode, "cache", startedMs);
-    const nowMs = this.#parts.clock.nowMs();
-    const { table } = this.#parts;
-    const { record } = this.#decision;
-    const { transport } = client;
-    const { octets, version } = table;
-    const noData = this.#writer.writeNoData(message, query, transport, octets, record, version, nowMs);
-    return this.#answered(noData, Rcode.NOERROR, "negative", startedMs);
+    const nowMs = clock.nowMs();
+    if (isDoubted(doubt, rcode)) {
+      return doubt === Doubt.NXDOMAIN
+        ? this.#answer(message, client, startedMs, nowMs, nowMs, true)
+        : this.#answerer.writeEmpty(message, client, startedMs, nowMs);
+    }
+    metrics.countResponse(rcode, "cache", nowMs - startedMs);
+    return length;
   }
 
-  #hold(message: Uint8Array, client: Client, startedMs: MonotonicMs, untilMs: MonotonicMs): boolean {
-    const { octets } = this.#parts.table;
-    const { record } = this.#decision;
+  #forwardShortForm(message: Uint8Array, client: Client, startedMs: MonotonicMs): number {
+    const { clock, metrics } = this.#parts;
+    const { query } = this.#answerer;
+    const { domain } = this.#answererSettings.decide.suffixes;
+    const late = this.#lateReplies.clientFor(client, startedMs, Doubt.NONE, null, keepaliveOf(query));
+    this.#inFlight.add(1);
+    const length = this.#shortForms.ask(message, query, domain, late, this.reply);
+    if (length === 0) return LATER;
+    this.#inFlight.add(-1);
+    metrics.countResponse(headerRcode(this.reply), "cache", clock.nowMs() - startedMs);
+    return length;
+  }
+
+  /** Holds the query that `answerer` has decided to hold, if there is time and room. */
+  #hold(answerer: Answerer, { message, client, startedMs, isDenied }: DoubtedQuery): boolean {
+    const { table, clock } = this.#parts;
+    const { record, untilMs } = answerer.decision;
+    const untilAtMost = Math.min(untilMs, startedMs + this.#settings.pendingTimeoutMs);
+    if (untilAtMost <= clock.nowMs()) return false;
+    const { octets } = table;
     const key =
       record === NOT_FOUND
-        ? unknownKey(this.#query.nameKey())
+        ? unknownKey(answerer.query.nameKey())
         : hostKey(
             octets.subarray(nameAt(record), nameAt(record) + nameLength(octets, record)),
             isWildcardRecord(octets, record),
           );
-    const waiting = { message: copyOf(message, this.#query.length), client, startedMs, untilMs };
-    if (!this.#pending.hold(key, waiting)) return false;
+    const copy = copyOf(message, answerer.query.length);
+    if (!this.#pending.hold(key, { message: copy, client, startedMs, isDenied, untilMs: untilAtMost }))
+      return false;
     this.#inFlight.add(1);
     return true;
   }
 
   /** A held query's host changed, or its time is up. */
   #resume(waiting: WaitingQuery): void {
-    const { message, client, startedMs } = waiting;
+    const { message, client, startedMs, isDenied } = waiting;
     const nowMs = this.#parts.clock.nowMs();
     let length: number;
     try {
-      readQuery(message, message.length, this.#query);
+      this.#answerer.read(message, message.length);
       const isOverdue = nowMs >= startedMs + this.#settings.pendingTimeoutMs;
       const decideAtMs = isOverdue ? Number.POSITIVE_INFINITY : nowMs;
-      length = this.#answer(message, client, startedMs, nowMs, decideAtMs);
+      length = this.#answer(message, client, startedMs, nowMs, decideAtMs, isDenied);
     } catch (error) {
       length = this.#fault(error, message, startedMs);
     }
@@ -287,33 +339,23 @@ export class Engine {
   }
 
   #reject(message: Uint8Array, verdict: Verdict, startedMs: MonotonicMs): number {
+    const answerer = this.#answerer;
     switch (verdict) {
       case Verdict.NOTIMP:
-        return this.#error(message, Rcode.NOTIMP, startedMs);
+        return answerer.writeError(message, Rcode.NOTIMP, startedMs);
       case Verdict.REFUSED:
-        return this.#error(message, Rcode.REFUSED, startedMs, { code: ExtendedError.PROHIBITED, text: "" });
+        return answerer.writeError(message, Rcode.REFUSED, startedMs, PROHIBITED);
       case Verdict.BADVERS:
-        return this.#error(message, Rcode.BADVERS, startedMs);
+        return answerer.writeError(message, Rcode.BADVERS, startedMs);
       default:
-        return this.#error(message, Rcode.FORMERR, startedMs);
+        return answerer.writeError(message, Rcode.FORMERR, startedMs);
     }
-  }
-
-  #error(message: Uint8Array, rcode: Rcode, startedMs: MonotonicMs, error?: ExtendedErrorText): number {
-    const length = this.#writer.writeError(message, this.#query, rcode, error);
-    return this.#answered(length, rcode, "error", startedMs);
-  }
-
-  #answered(length: number, rcode: number, source: ResponseSource, startedMs: MonotonicMs): number {
-    const { clock, metrics } = this.#parts;
-    metrics.countResponse(rcode, source, clock.nowMs() - startedMs);
-    return length;
   }
 
   /** An error of the program: the client gets SERVFAIL, the data plane's owner hears of the first one. */
   #fault(error: unknown, message: Uint8Array, startedMs: MonotonicMs): number {
     this.#reportFault(error);
-    return this.#error(message, Rcode.SERVFAIL, startedMs);
+    return this.#answerer.writeError(message, Rcode.SERVFAIL, startedMs);
   }
 
   readonly #reportFault = (error: unknown): void => {
@@ -323,9 +365,14 @@ export class Engine {
   };
 }
 
-function toDecideSettings(settings: EngineSettings, isSynced: boolean): DecideSettings {
-  const { clusterDomain, relayHttps, identity } = settings;
-  return decideSettings(clusterDomain, relayHttps, isSynced, identity !== undefined);
+function toAnswererSettings(settings: EngineSettings, isSynced: boolean): AnswererSettings {
+  const { clusterDomain, identity } = settings;
+  return { decide: decideSettings(settings, isSynced, identity !== undefined), clusterDomain, identity };
+}
+
+function keepaliveOf(query: Query): Keepalive {
+  if (query.wantsKeepalive) return Keepalive.ASKED;
+  return query.hasEdns ? Keepalive.POSSIBLE : Keepalive.NONE;
 }
 
 /** A Buffer's own `slice` would not copy, and listeners use their buffers again. */

@@ -21,11 +21,11 @@ const NOT_RESOLVED: ExtendedErrorText = {
   text: "the first answer from upstream is still missing",
 };
 
-/** `record`: of the host in the table's `octets`, or NOT_FOUND before the first sync. */
-export function failureOf(octets: Uint8Array, record: number, family: FamilyIndex): ExtendedErrorText {
-  if (record === NOT_FOUND) return NOT_SYNCED;
-  if (familyKind(octets, record, family) !== FamilyKind.FAILED) return NOT_RESOLVED;
-  const from = errorTextAt(octets, record, family);
-  const text = Buffer.from(octets.buffer, octets.byteOffset + from, errorTextLength(octets, record, family));
-  return { code: errorCode(octets, record, family), text: text.toString() };
+/** `variant`: of the host in the table's `octets`, or NOT_FOUND before the first sync. */
+export function failureOf(octets: Uint8Array, variant: number, family: FamilyIndex): ExtendedErrorText {
+  if (variant === NOT_FOUND) return NOT_SYNCED;
+  if (familyKind(octets, variant, family) !== FamilyKind.FAILED) return NOT_RESOLVED;
+  const from = errorTextAt(octets, variant, family);
+  const text = Buffer.from(octets.buffer, octets.byteOffset + from, errorTextLength(octets, variant, family));
+  return { code: errorCode(octets, variant, family), text: text.toString() };
 }

@@ -12,15 +12,22 @@ export const IDLE_MS = 10_000;
 /** RFC 7828, section 3.1: TIMEOUT is counted in tenths of a second. */
 const TIMEOUT = IDLE_MS / 100;
 export const KEEPALIVE_DATA: Readonly<Uint8Array> = Uint8Array.of(TIMEOUT >> 8, TIMEOUT & 0xff);
+/** RFC 7828, section 3.3.2: while we end, the client is to close its connection. */
+export const ENDING_DATA: Readonly<Uint8Array> = Uint8Array.of(0, 0);
 export const KEEPALIVE_OCTETS = OPTION_FIXED_OCTETS + 2;
 
 const summary = new ReplySummary();
 
 /**
- * Writes the relayed reply with our option into `out` and returns its octets; 0 where it must go as it is: it has
+ * Writes the relayed reply with our option, which says `data`, into `out` and returns its octets; 0 where it must go as it is: it has
  * no OPT record, one that is not its last octets (behind it a signature or unknown octets), or no room.
  */
-export function writeWithKeepalive(reply: Uint8Array, length: number, out: Uint8Array): number {
+export function writeWithKeepalive(
+  reply: Uint8Array,
+  length: number,
+  data: Readonly<Uint8Array>,
+  out: Uint8Array,
+): number {
   if (length + KEEPALIVE_OCTETS > MAX_MESSAGE_OCTETS || !readReply(reply, length, summary)) return 0;
   const { optAt, optLength } = summary;
   if (optAt === -1 || optAt + optLength !== length) return 0;
@@ -34,5 +41,5 @@ export function writeWithKeepalive(reply: Uint8Array, length: number, out: Uint8
     }
     at = next;
   }
-  return appendOption(out, optAt, to, EdnsOption.KEEPALIVE, KEEPALIVE_DATA);
+  return appendOption(out, optAt, to, EdnsOption.KEEPALIVE, data);
 }

@@ -54,6 +54,21 @@ export function isDispensable(listen: ListenAddress, error: ListenError): boolea
   return listen.isDefault && (error.code === "EAFNOSUPPORT" || error.code === "EADDRNOTAVAIL");
 }
 
+export function isWildcardAddress(address: string): boolean {
+  return address === "0.0.0.0" || address === "::";
+}
+
+/** Whether the address is served by a wildcard that is asked for as well, or comes twice. */
+export function isCovered(asked: ListenAddress, listen: readonly ListenAddress[]): boolean {
+  if (asked.port === 0) return false;
+  const samePort = listen.filter(
+    (other) => other.port === asked.port && isIPv6(other.address) === isIPv6(asked.address),
+  );
+  const wildcard = samePort.find((other) => isWildcardAddress(other.address));
+  if (wildcard !== undefined && !isWildcardAddress(asked.address)) return true;
+  return samePort.find((other) => other.address === asked.address) !== asked;
+}
+
 function reason(code: string): string {
   switch (code) {
     case "EADDRINUSE":

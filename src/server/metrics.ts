@@ -20,13 +20,15 @@ const RCODES = Object.keys(Rcode) as (keyof typeof Rcode)[];
 /**
  * Where a response came from: the sources of an own host; `cache` and `forward` (both from the forwarder: at
  * once, or later; its own SERVFAIL at the deadline counts as `forward`); `stale` (an own host's last good
- * addresses); `negative` (NODATA of an own host); `error` (any RCODE of ours that is not NOERROR).
+ * addresses); `suffix` (an own host asked with a search suffix, NODATA and NXDOMAIN too); `negative` (NODATA of an
+ * own host); `error` (any other RCODE of ours that is not NOERROR).
  */
 const SOURCES = [
   "virtual",
   "static",
   "workload",
   "resolved",
+  "published",
   "suffix",
   "cache",
   "stale",
@@ -90,6 +92,19 @@ export const QUERY_SERIES: readonly SeriesDefinition[] = [
     type: "gauge",
     labels: {},
   },
+  {
+    name: "clients",
+    help: "Addresses of pods and nodes that the server knows.",
+    type: "gauge",
+    across: "max",
+    labels: {},
+  },
+  {
+    name: "clients_unknown_total",
+    help: "DNS queries from clients that are no known pods.",
+    type: "counter",
+    labels: {},
+  },
   { name: "tcp_connections", help: "Open TCP connections of clients.", type: "gauge", labels: {} },
 ];
 
@@ -105,6 +120,8 @@ export class QueryMetrics {
   readonly #truncated: number;
   readonly #inFlight: number;
   readonly #tcpConnections: number;
+  readonly #clients: number;
+  readonly #unknownClients: number;
 
   constructor(series: SharedSeries) {
     this.#series = series;
@@ -125,6 +142,8 @@ export class QueryMetrics {
     this.#truncated = series.at("truncated_total");
     this.#inFlight = series.at("in_flight");
     this.#tcpConnections = series.at("tcp_connections");
+    this.#clients = series.at("clients");
+    this.#unknownClients = series.at("clients_unknown_total");
   }
 
   /** `type`: QTYPE as a number. */
@@ -145,6 +164,14 @@ export class QueryMetrics {
 
   countTruncated(): void {
     this.#values[this.#truncated]! += 1;
+  }
+
+  countUnknownClient(): void {
+    this.#values[this.#unknownClients]! += 1;
+  }
+
+  setClients(count: number): void {
+    this.#values[this.#clients] = count;
   }
 
   addInFlight(change: 1 | -1): void {

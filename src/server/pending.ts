@@ -16,6 +16,8 @@ export interface WaitingQuery {
   readonly client: Client;
   /** When the query came. */
   readonly startedMs: MonotonicMs;
+  /** Upstream has said NXDOMAIN to it. */
+  readonly isDenied: boolean;
   /** It is handled again at the latest at this moment. */
   readonly untilMs: MonotonicMs;
 }

@@ -1,86 +1,71 @@
 /**
  * Our own replies, written into one buffer that is used again for every query: from a record's ready answers,
- * or NODATA, HINFO and errors made here. What is not ours comes ready from the forwarder.
+ * or what stands beside them in its view, or NODATA and errors made here. What is not ours comes ready from the
+ * forwarder. `table` holds the octets of the records, `variant` and `view` are offsets into them.
  */
 
 import type { MonotonicMs, Random, Transport } from "../runtime.ts";
 import {
-  ANSWER_OCTETS,
-  addressAtShare,
-  addressCount,
-  answersAt,
-  FamilyIndex,
-  familyTtlSeconds,
+  type FamilyIndex,
   isAuthoritative,
   isStale,
   nameLength,
   negativeTtlSeconds,
-  shareCount,
-  ttlSeconds,
 } from "../table/packed-record.ts";
+import { pointerAt, pointerLength } from "../table/packed-view.ts";
 import {
   appendHinfo,
+  appendNameRecord,
   appendOpt,
-  appendOption,
-  appendSoa,
   appendTxt,
   type ExtendedErrorText,
-  OPT_OCTETS,
+  MAX_STRING_OCTETS,
   RECORD_HEAD_OCTETS,
-  writeUint16,
-  writeUint32,
 } from "../wire/append.ts";
 import {
-  EdnsOption,
   ExtendedError,
-  HEADER_OCTETS,
   HeaderFlag,
-  MAX_MESSAGE_OCTETS,
   OPTION_FIXED_OCTETS,
   Rcode,
   RecordClass,
-  UDP_OCTETS_WITH_EDNS,
-  UDP_OCTETS_WITHOUT_EDNS,
+  RecordType,
 } from "../wire/constants.ts";
-import { type HostName, hostNameOctets } from "../wire/host-name.ts";
+import type { HostName } from "../wire/host-name.ts";
 import { QUESTION_NAME_AT, type Query } from "../wire/query.ts";
 import { identityAsked, type ServerIdentity } from "./identity.ts";
-import { KEEPALIVE_DATA, KEEPALIVE_OCTETS } from "./keepalive.ts";
+import { AddressRecords } from "./reply-addresses.ts";
+import { ReplyFrame } from "./reply-frame.ts";
+import { ServiceReply } from "./reply-service.ts";
+import { SoaRecord } from "./reply-soa.ts";
+import { hostTtlSeconds, presentTtlSeconds } from "./reply-ttl.ts";
 import { appendBadKey } from "./tsig.ts";
 
-/** RFC 8767, section 5: what is stale is to be asked again soon. */
-const MAX_STALE_TTL_SECONDS = 30;
 /** An EDNS option's code and length, and the INFO-CODE of an Extended DNS Error without text. */
 const EXTENDED_ERROR_OCTETS = OPTION_FIXED_OCTETS + 2;
-/** The longest character string (RFC 1035, section 3.3). */
-const MAX_STRING_OCTETS = 255;
 /** What the server says of itself is of this moment. */
 const IDENTITY_TTL_SECONDS = 0;
 const STALE: ExtendedErrorText = { code: ExtendedError.STALE_ANSWER, text: "" };
-/** Where the TTL lies in a record whose owner is a pointer: behind owner, type and class. */
-const TTL_AT = 6;
-/** The five numbers of a SOA (RFC 1035, section 3.3.13). */
-const SOA_NUMBERS_OCTETS = 20;
 
 export class ReplyWriter {
+  readonly #frame = new ReplyFrame();
   /** Holds the last reply; each method returns its octets. */
-  readonly octets = new Uint8Array(MAX_MESSAGE_OCTETS);
-  /** Whether the last reply of addresses or NODATA was cut to what the client takes. */
-  isTruncated = false;
-  readonly #random: Random;
-  #mname: Uint8Array = new Uint8Array();
-  #rname: Uint8Array = new Uint8Array();
+  readonly octets = this.#frame.octets;
+  readonly #addresses: AddressRecords;
+  readonly #service: ServiceReply;
+  readonly #soa = new SoaRecord();
   #identity: { readonly [Key in keyof ServerIdentity]: Uint8Array } | null = null;
+  /** Above 0: answers begin with a CNAME to the first so many labels of the question's name. */
+  #bareLabels = 0;
 
   constructor(random: Random, clusterDomain: HostName) {
-    this.#random = random;
+    this.#addresses = new AddressRecords(random);
+    this.#service = new ServiceReply(this.#frame, this.#addresses);
     this.setClusterDomain(clusterDomain);
   }
 
   /** The zone that our SOA records name. */
   setClusterDomain(clusterDomain: HostName): void {
-    this.#mname = hostNameOctets(`serviceentry-dns.${clusterDomain}` as HostName);
-    this.#rname = hostNameOctets(`hostmaster.serviceentry-dns.${clusterDomain}` as HostName);
+    this.#soa.setClusterDomain(clusterDomain);
   }
 
   /** Who we are; undefined: we do not say. */
@@ -89,42 +74,65 @@ export class ReplyWriter {
       identity === undefined
         ? null
         : { id: characterString(identity.id), version: characterString(identity.version) };
+    this.#frame.serverId = this.#identity?.id ?? null;
   }
 
-  /** The addresses of one family, another one first every time; as many whole records as the client takes. */
+  /** Whether the last reply was cut to what the client takes. */
+  get isTruncated(): boolean {
+    return this.#frame.isTruncated;
+  }
+
+  /** Whether every reply over TCP says that its connection is to be closed (RFC 7828, section 3.3.2). */
+  set isEnding(isEnding: boolean) {
+    this.#frame.isEnding = isEnding;
+  }
+
+  /**
+   * Until `endSuffix`, the question's name is a host, its first `bareLabels` labels, and a search suffix: answers
+   * begin with a CNAME to the host, which owns what follows.
+   */
+  beginSuffix(bareLabels: number): void {
+    this.#bareLabels = bareLabels;
+  }
+
+  endSuffix(): void {
+    this.#bareLabels = 0;
+  }
+
+  /**
+   * The addresses of one family, another one first every time; as many whole records as the client takes.
+   * `locality`: the marks of the client's (`locality-marks.ts`), null where it is not known.
+   */
   writeAddresses(
     message: Uint8Array,
     query: Query,
     transport: Transport,
     table: Uint8Array,
-    record: number,
+    variant: number,
     family: FamilyIndex,
     nowMs: MonotonicMs,
+    locality: Uint32Array | null,
   ): number {
-    const count = addressCount(table, record, family);
-    const stride = ANSWER_OCTETS[family];
-    const stale = query.hasEdns && isStale(table, record, family);
-    const optOctets = this.#optOctets(query, transport) + (stale ? EXTENDED_ERROR_OCTETS : 0);
-    const room = maxOctets(query, transport) - query.questionEnd - optOctets;
-    const fitting = Math.min(count, Math.floor(room / stride));
-    this.isTruncated = fitting < count;
+    const frame = this.#frame;
+    const addresses = this.#addresses;
+    addresses.choose(table, variant, family, locality);
+    const stale = query.hasEdns && isStale(table, variant, family);
+    const end = frame.recordsEnd(query, transport) - (stale ? EXTENDED_ERROR_OCTETS : 0);
+    const room = end - query.questionEnd - this.#cnameOctets(query);
+    const fitting = room < 0 ? 0 : Math.min(addresses.count, Math.floor(room / addresses.octetsEach));
+    frame.isTruncated = fitting < addresses.count;
 
-    const aa = isAuthoritative(table, record) ? HeaderFlag.AA : 0;
-    const tc = this.isTruncated ? HeaderFlag.TC : 0;
-    let at = this.#writeHead(message, query, Rcode.NOERROR, aa | tc, fitting, 0);
-    const ttl = presentTtlSeconds(table, record, family, nowMs);
-    const answers = answersAt(table, record, family);
-    let index = count === 1 ? 0 : this.#firstAddress(table, record, family);
-    const octets = this.octets;
-    for (let written = 0; written < fitting; written += 1) {
-      const from = answers + index * stride;
-      for (let octet = 0; octet < stride; octet += 1) octets[at + octet] = table[from + octet]!;
-      writeUint32(octets, at + TTL_AT, ttl);
-      at += stride;
-      index += 1;
-      if (index === count) index = 0;
+    const hasCname = this.#bareLabels > 0 && room >= 0;
+    const answers = hasCname ? fitting + 1 : fitting;
+    let at = frame.writeAnswerHead(message, query, isAuthoritative(table, variant), answers, 0);
+    const ttl = presentTtlSeconds(table, variant, family, nowMs);
+    let owner = QUESTION_NAME_AT;
+    if (hasCname) {
+      owner = at + RECORD_HEAD_OCTETS;
+      at = this.#appendCname(at, message, query, ttl);
     }
-    return this.#appendOpt(at, query, transport, stale ? STALE : undefined);
+    at = addresses.append(this.octets, at, fitting, owner, ttl);
+    return frame.appendOpt(at, query, transport, stale ? STALE : undefined);
   }
 
   /** NOERROR without an answer: the host exists, the type does not (RFC 2308, section 2.2). `serial`: the table's. */
@@ -134,23 +142,51 @@ export class ReplyWriter {
     transport: Transport,
     table: Uint8Array,
     record: number,
+    variant: number,
     serial: number,
     nowMs: MonotonicMs,
   ): number {
-    const soaOctets = RECORD_HEAD_OCTETS + this.#mname.length + this.#rname.length + SOA_NUMBERS_OCTETS;
-    const optOctets = this.#optOctets(query, transport);
-    this.isTruncated = query.questionEnd + soaOctets + optOctets > maxOctets(query, transport);
-
-    const aa = isAuthoritative(table, record) ? HeaderFlag.AA : 0;
-    const tc = this.isTruncated ? HeaderFlag.TC : 0;
-    let at = this.#writeHead(message, query, Rcode.NOERROR, aa | tc, 0, this.isTruncated ? 0 : 1);
-    if (!this.isTruncated) {
-      // The host's name ends the question's; of a wildcard it is the part after the `*.`.
-      const owner = QUESTION_NAME_AT + query.nameLength - nameLength(table, record);
-      const ttl = hostTtlSeconds(table, record, nowMs);
-      at = appendSoa(this.octets, at, owner, ttl, ttl, serial, this.#mname, this.#rname);
+    const frame = this.#frame;
+    const room = frame.recordsEnd(query, transport) - query.questionEnd - this.#cnameOctets(query);
+    const hasCname = this.#bareLabels > 0 && room >= 0;
+    frame.isTruncated = room < this.#soa.length;
+    const authorities = frame.isTruncated ? 0 : 1;
+    const aa = isAuthoritative(table, variant);
+    let at = frame.writeAnswerHead(message, query, aa, hasCname ? 1 : 0, authorities);
+    // The host's name ends the question's, or the CNAME's target; of a wildcard it is the part after the `*.`.
+    let owner = QUESTION_NAME_AT + query.nameLength - nameLength(table, record);
+    if (hasCname) {
+      at = this.#appendCname(at, message, query, negativeTtlSeconds(table, variant));
+      owner = at - nameLength(table, record);
     }
-    return this.#appendOpt(at, query, transport);
+    if (!frame.isTruncated)
+      at = this.#soa.append(this.octets, at, owner, hostTtlSeconds(table, variant, nowMs), serial);
+    return frame.appendOpt(at, query, transport);
+  }
+
+  /**
+   * The question's name does not exist, for those who cannot follow a CNAME from it. Between `beginSuffix` and
+   * `endSuffix` the SOA is the suffix's: its owner has to stand above the name (RFC 2308, section 2.1).
+   */
+  writeNxdomain(
+    message: Uint8Array,
+    query: Query,
+    transport: Transport,
+    table: Uint8Array,
+    variant: number,
+    serial: number,
+  ): number {
+    const frame = this.#frame;
+    const room = frame.recordsEnd(query, transport) - query.questionEnd;
+    frame.isTruncated = room < this.#soa.length;
+    const authorities = frame.isTruncated ? 0 : 1;
+    const tc = frame.isTruncated ? HeaderFlag.TC : 0;
+    const aa = isAuthoritative(table, variant) ? HeaderFlag.AA : 0;
+    let at = frame.writeHead(message, query, Rcode.NXDOMAIN, aa | tc, 0, authorities);
+    const owner = QUESTION_NAME_AT + query.labelStarts[this.#bareLabels]!;
+    if (!frame.isTruncated)
+      at = this.#soa.append(this.octets, at, owner, negativeTtlSeconds(table, variant), serial);
+    return frame.appendOpt(at, query, transport);
   }
 
   /** RFC 8482, section 4.2: the answer to ANY of a host without addresses. */
@@ -159,24 +195,82 @@ export class ReplyWriter {
     query: Query,
     transport: Transport,
     table: Uint8Array,
-    record: number,
+    variant: number,
   ): number {
-    this.isTruncated = false;
-    const aa = isAuthoritative(table, record) ? HeaderFlag.AA : 0;
-    let at = this.#writeHead(message, query, Rcode.NOERROR, aa, 1, 0);
-    at = appendHinfo(this.octets, at, QUESTION_NAME_AT, negativeTtlSeconds(table, record), "RFC8482", "");
-    return this.#appendOpt(at, query, transport);
+    const ttl = negativeTtlSeconds(table, variant);
+    const hasCname = this.#bareLabels > 0;
+    let at = query.questionEnd;
+    let owner = QUESTION_NAME_AT;
+    if (hasCname) {
+      owner = at + RECORD_HEAD_OCTETS;
+      at = this.#appendCname(at, message, query, ttl);
+    }
+    at = appendHinfo(this.octets, at, owner, ttl, "RFC8482", "");
+    return this.#end(message, query, transport, at, isAuthoritative(table, variant), hasCname ? 2 : 1);
+  }
+
+  /**
+   * The targets of a port (RFC 2782); the addresses of the host, the last `hostLabels` labels of the question's
+   * name, go along where they fit: each family whole or not at all (RFC 2181, section 9).
+   */
+  writeSrv(
+    message: Uint8Array,
+    query: Query,
+    transport: Transport,
+    table: Uint8Array,
+    variant: number,
+    port: number,
+    hostLabels: number,
+    nowMs: MonotonicMs,
+    locality: Uint32Array | null,
+  ): number {
+    const service = this.#service;
+    return service.write(message, query, transport, table, variant, port, hostLabels, nowMs, locality);
+  }
+
+  /** The name that a reverse name points at: it holds as long as all that its host says. */
+  writePointer(
+    message: Uint8Array,
+    query: Query,
+    transport: Transport,
+    table: Uint8Array,
+    variant: number,
+    view: number,
+  ): number {
+    const at = appendNameRecord(
+      this.octets,
+      query.questionEnd,
+      QUESTION_NAME_AT,
+      RecordType.PTR,
+      negativeTtlSeconds(table, variant),
+      table,
+      pointerAt(table, view),
+      pointerLength(table, view),
+    );
+    return this.#end(message, query, transport, at, isAuthoritative(table, variant));
+  }
+
+  /** A text of our own, in character strings of 255 octets. */
+  writeText(
+    message: Uint8Array,
+    query: Query,
+    transport: Transport,
+    ttlSeconds: number,
+    text: Uint8Array,
+  ): number {
+    const { IN } = RecordClass;
+    const at = appendTxt(this.octets, query.questionEnd, QUESTION_NAME_AT, IN, ttlSeconds, text);
+    return this.#end(message, query, transport, at, true);
   }
 
   /** What a question of class CH wants to know of us (RFC 4892); only while there is an identity. */
   writeIdentity(message: Uint8Array, query: Query, transport: Transport): number {
-    this.isTruncated = false;
     const asked = identityAsked(query);
     if (asked === null || this.#identity === null) throw new Error("nobody asked who we are");
     const text = this.#identity[asked];
-    let at = this.#writeHead(message, query, Rcode.NOERROR, HeaderFlag.AA, 1, 0);
-    at = appendTxt(this.octets, at, QUESTION_NAME_AT, RecordClass.CH, IDENTITY_TTL_SECONDS, text);
-    return this.#appendOpt(at, query, transport);
+    const { CH } = RecordClass;
+    const at = appendTxt(this.octets, query.questionEnd, QUESTION_NAME_AT, CH, IDENTITY_TTL_SECONDS, text);
+    return this.#end(message, query, transport, at, true);
   }
 
   /**
@@ -184,8 +278,8 @@ export class ReplyWriter {
    * than the query.
    */
   writeError(message: Uint8Array, query: Query, rcode: Rcode, error?: ExtendedErrorText): number {
-    this.isTruncated = false;
-    let at = this.#writeHead(message, query, rcode, 0, 0, 0);
+    this.#frame.isTruncated = false;
+    let at = this.#frame.writeHead(message, query, rcode, 0, 0, 0);
     if (query.hasEdns) at = appendOpt(this.octets, at, query.dnssecOk, error, rcode >> 4);
     return at;
   }
@@ -196,90 +290,39 @@ export class ReplyWriter {
     return appendBadKey(this.octets, at, message, query);
   }
 
-  /** Octets of the OPT record with which an answer ends, without an Extended DNS Error. */
-  #optOctets(query: Query, transport: Transport): number {
-    if (!query.hasEdns) return 0;
-    const nsidOctets =
-      query.wantsServerId && this.#identity ? OPTION_FIXED_OCTETS + this.#identity.id.length : 0;
-    return OPT_OCTETS + nsidOctets + (asksForKeepalive(query, transport) ? KEEPALIVE_OCTETS : 0);
-  }
-
-  #appendOpt(at: number, query: Query, transport: Transport, error?: ExtendedErrorText | undefined): number {
-    if (!query.hasEdns) return at;
-    const octets = this.octets;
-    const optAt = at;
-    at = appendOpt(octets, at, query.dnssecOk, error);
-    if (query.wantsServerId && this.#identity) {
-      at = appendOption(octets, optAt, at, EdnsOption.NSID, this.#identity.id);
-    }
-    return asksForKeepalive(query, transport)
-      ? appendOption(octets, optAt, at, EdnsOption.KEEPALIVE, KEEPALIVE_DATA)
-      : at;
-  }
-
-  #writeHead(
+  /** Ends a reply whose few answers already stand between the question and `at`: all of them or, cut, none. */
+  #end(
     message: Uint8Array,
     query: Query,
-    rcode: Rcode,
-    flags: number,
-    answers: number,
-    authorities: number,
+    transport: Transport,
+    at: number,
+    isAuthoritative: boolean,
+    answers = 1,
   ): number {
-    const octets = this.octets;
-    const hasQuestion = query.questionEnd !== 0;
-    const copied = query.flags & (HeaderFlag.OPCODE | HeaderFlag.RD | HeaderFlag.CD);
-    const rcodeBits = rcode & HeaderFlag.RCODE;
-    writeUint16(octets, 0, query.id);
-    writeUint16(octets, 2, HeaderFlag.QR | HeaderFlag.RA | copied | flags | rcodeBits);
-    writeUint16(octets, 4, hasQuestion ? 1 : 0);
-    writeUint16(octets, 6, answers);
-    writeUint16(octets, 8, authorities);
-    writeUint16(octets, 10, query.hasEdns ? 1 : 0);
-    // The client's own spelling: it may have mixed the case to recognise a forged reply.
-    for (let at = HEADER_OCTETS; at < query.questionEnd; at += 1) octets[at] = message[at]!;
-    return hasQuestion ? query.questionEnd : HEADER_OCTETS;
+    const frame = this.#frame;
+    frame.isTruncated = at > frame.recordsEnd(query, transport);
+    const fitting = frame.isTruncated ? 0 : answers;
+    const head = frame.writeAnswerHead(message, query, isAuthoritative, fitting, 0);
+    return frame.appendOpt(frame.isTruncated ? head : at, query, transport);
   }
 
-  #firstAddress(table: Uint8Array, record: number, family: FamilyIndex): number {
-    const share = Math.floor(this.#random.fraction() * shareCount(table, record, family));
-    return addressAtShare(table, record, family, share);
+  /** Octets of the CNAME with which answers begin now; 0: with none. */
+  #cnameOctets(query: Query): number {
+    return this.#bareLabels === 0 ? 0 : RECORD_HEAD_OCTETS + query.labelStarts[this.#bareLabels]! + 1;
   }
-}
 
-/** RFC 7828, section 3.2.1: over UDP the option is ignored. */
-function asksForKeepalive(query: Query, transport: Transport): boolean {
-  return query.wantsKeepalive && transport === "tcp";
+  /** Its target is spelled as the client did. */
+  #appendCname(at: number, message: Uint8Array, query: Query, ttlSeconds: number): number {
+    const { octets } = this;
+    const { CNAME } = RecordType;
+    const length = query.labelStarts[this.#bareLabels]!;
+    appendNameRecord(octets, at, QUESTION_NAME_AT, CNAME, ttlSeconds, message, QUESTION_NAME_AT, length + 1);
+    // Where the host's labels end the suffix went on.
+    octets[at + RECORD_HEAD_OCTETS + length] = 0;
+    return at + RECORD_HEAD_OCTETS + length + 1;
+  }
 }
 
 function characterString(text: string): Uint8Array {
   return Buffer.from(text).subarray(0, MAX_STRING_OCTETS);
-}
-
-/** What the client takes in one message; never above our own size, lest datagrams be cut into fragments. */
-function maxOctets(query: Query, transport: Transport): number {
-  if (transport === "tcp") return MAX_MESSAGE_OCTETS;
-  if (!query.hasEdns) return UDP_OCTETS_WITHOUT_EDNS;
-  // RFC 6891, section 6.2.3: sizes under 512 count as 512.
-  return Math.min(Math.max(query.ednsSize, UDP_OCTETS_WITHOUT_EDNS), UDP_OCTETS_WITH_EDNS);
-}
-
-/** Of a family with addresses. */
-function presentTtlSeconds(
-  table: Uint8Array,
-  record: number,
-  family: FamilyIndex,
-  nowMs: MonotonicMs,
-): number {
-  return isStale(table, record, family)
-    ? Math.min(ttlSeconds(table, record, family), MAX_STALE_TTL_SECONDS)
-    : familyTtlSeconds(table, record, family, nowMs);
-}
-
-/** How long a denial holds: as long as the addresses that the host has, if it has some. */
-function hostTtlSeconds(table: Uint8Array, record: number, nowMs: MonotonicMs): number {
-  if (addressCount(table, record, FamilyIndex.A) > 0)
-    return presentTtlSeconds(table, record, FamilyIndex.A, nowMs);
-  if (addressCount(table, record, FamilyIndex.AAAA) > 0)
-    return presentTtlSeconds(table, record, FamilyIndex.AAAA, nowMs);
-  return negativeTtlSeconds(table, record);
 }

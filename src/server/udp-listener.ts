@@ -6,16 +6,17 @@
 import { createSocket, type RemoteInfo, type Socket } from "node:dgram";
 import { isIPv4, isIPv6 } from "node:net";
 import { networkInterfaces } from "node:os";
-import type { Client, Clock, Closeable, Timer } from "../runtime.ts";
-import type { Engine } from "./engine.ts";
+import type { Client, Timer } from "../runtime.ts";
 import {
   type BoundAddress,
+  isCovered,
   isDispensable,
+  isWildcardAddress,
   type ListenAddress,
   type ListenError,
   listenError,
 } from "./listen-address.ts";
-import type { QueryMetrics } from "./metrics.ts";
+import type { DatagramListener, UdpListenerParts } from "./socket-back-end.ts";
 
 /** Addresses come and go with interfaces; until then the wildcard's socket serves a new one. */
 const INTERFACES_EVERY_MS = 10_000;
@@ -28,16 +29,6 @@ const RECEIVE_BUFFER_OCTETS = 4 * 1024 * 1024;
 const WATCHED_SENDS = 1000;
 /** Between two that are watched. */
 const UNWATCHED_SENDS = 63;
-
-export interface UdpListenerParts {
-  readonly engine: Pick<Engine, "handle" | "reply">;
-  readonly metrics: QueryMetrics;
-  readonly clock: Clock;
-  /** Several workers share the port. */
-  readonly reusePort: boolean;
-  /** All addresses of this machine, IPv6 link-local ones with their zone. */
-  readonly localAddresses?: () => readonly string[];
-}
 
 /** Listens on all of `listen`, or closes again and throws a `ListenError`. */
 export async function openUdpListener(
@@ -54,7 +45,7 @@ export async function openUdpListener(
   return listener;
 }
 
-export class UdpListener implements Closeable {
+export class UdpListener implements DatagramListener {
   readonly #parts: UdpListenerParts;
   readonly #localAddresses: () => readonly string[];
   /** By `socketKey`. */
@@ -299,21 +290,6 @@ function closed(socket: Socket): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   socket.close(() => resolve());
   return promise;
-}
-
-/** Whether the address is served by a wildcard that is asked for as well, or comes twice. */
-function isCovered(asked: ListenAddress, listen: readonly ListenAddress[]): boolean {
-  if (asked.port === 0) return false;
-  const samePort = listen.filter(
-    (other) => other.port === asked.port && isIPv6(other.address) === isIPv6(asked.address),
-  );
-  const wildcard = samePort.find((other) => isWildcardAddress(other.address));
-  if (wildcard !== undefined && !isWildcardAddress(asked.address)) return true;
-  return samePort.find((other) => other.address === asked.address) !== asked;
-}
-
-function isWildcardAddress(address: string): boolean {
-  return address === "0.0.0.0" || address === "::";
 }
 
 function socketKey(address: string, port: number): string {

@@ -1,16 +1,20 @@
 /** The table of cases of `decide`, over both bodies of the table. */
 
 import { expect } from "chai";
-import { Action, Decision, decide, decideSettings } from "../../src/server/decide.ts";
+import { Asker } from "../../src/server/asker.ts";
+import { decide } from "../../src/server/decide.ts";
+import { Action, type DecideSettings, Decision, decideSettings } from "../../src/server/decision.ts";
+import { ClientIndex } from "../../src/table/client-index.ts";
 import { FlatTable } from "../../src/table/flat-table.ts";
 import type { FamilyAnswer, HostRecord } from "../../src/table/host-record.ts";
 import { type HostTable, NOT_FOUND } from "../../src/table/host-table.ts";
 import { LinearTable } from "../../src/table/linear-table.ts";
 import { FamilyIndex } from "../../src/table/packed-record.ts";
 import { ExtendedError, RecordClass, RecordType } from "../../src/wire/constants.ts";
+import type { Query } from "../../src/wire/query.ts";
 import { makeQuery, makeRawQuery, type QueryFields } from "../support/make-query.ts";
-import { addresses, delta, hostName, record, set } from "../table/samples.ts";
-import { fixedRandom } from "./fixtures.ts";
+import { addresses, delta, record, set } from "../table/samples.ts";
+import { ENGINE_SETTINGS, fixedRandom } from "./fixtures.ts";
 
 const NOW_MS = 10_000;
 const LATER_MS = 12_500;
@@ -49,9 +53,10 @@ const HOSTS: readonly HostRecord[] = [
   record("my-cluster.local", v4, empty),
 ];
 
-const SETTINGS = decideSettings(hostName("cluster.local"), false, true);
-
-const TELLING = decideSettings(hostName("cluster.local"), false, true, true);
+const SETTINGS = decideSettings(ENGINE_SETTINGS, true, false);
+const UNSYNCED = decideSettings(ENGINE_SETTINGS, false, false);
+const RELAYING_HTTPS = decideSettings({ ...ENGINE_SETTINGS, relayHttps: true }, true, false);
+const TELLING = decideSettings(ENGINE_SETTINGS, true, true);
 const CHAOS: QueryFields = { class: RecordClass.CH, type: RecordType.TXT };
 
 interface Case {
@@ -59,7 +64,7 @@ interface Case {
   readonly fields?: QueryFields;
   readonly action: keyof typeof Action;
   readonly family?: keyof typeof FamilyIndex;
-  readonly settings?: typeof SETTINGS;
+  readonly settings?: DecideSettings;
   readonly nowMs?: number;
 }
 
@@ -165,7 +170,7 @@ const CASES: Readonly<Record<string, readonly Case[]>> = {
     {
       name: "both.example",
       fields: { type: RecordType.HTTPS },
-      settings: decideSettings(hostName("cluster.local"), true, true),
+      settings: RELAYING_HTTPS,
       action: "RESCUE",
     },
     { name: "both.example", fields: { type: RecordType.TXT }, action: "RESCUE" },
@@ -179,29 +184,29 @@ const CASES: Readonly<Record<string, readonly Case[]>> = {
   "before the first sync an unknown name waits, a known one does not": [
     {
       name: "elsewhere.example",
-      settings: decideSettings(hostName("cluster.local"), false, false),
+      settings: UNSYNCED,
       action: "HOLD",
     },
     {
       name: "elsewhere.example",
-      settings: decideSettings(hostName("cluster.local"), false, false),
+      settings: UNSYNCED,
       nowMs: Number.POSITIVE_INFINITY,
       action: "FAIL",
     },
     {
       name: "both.example",
-      settings: decideSettings(hostName("cluster.local"), false, false),
+      settings: UNSYNCED,
       action: "ANSWER",
     },
     {
       name: "x.cluster.local",
-      settings: decideSettings(hostName("cluster.local"), false, false),
+      settings: UNSYNCED,
       action: "FORWARD",
     },
     {
       name: "elsewhere.example",
       fields: { class: RecordClass.CH },
-      settings: decideSettings(hostName("cluster.local"), false, false),
+      settings: UNSYNCED,
       action: "FORWARD",
     },
   ],
@@ -216,13 +221,18 @@ for (const [body, make] of Object.entries(TABLES)) {
   describe(`decide over ${body}`, () => {
     const table = make();
     table.apply(delta(1, ...set(...HOSTS)), 0, 1000);
+    const knowledge = { table, clients: new ClientIndex() };
+    const decided = (query: Query, settings = SETTINGS, nowMs = NOW_MS) => {
+      const decision = new Decision();
+      decide({ query, asker: new Asker(), knowledge, settings, nowMs, isDenied: false }, decision);
+      return decision;
+    };
 
     for (const [title, cases] of Object.entries(CASES)) {
       it(title, () => {
         for (const { name, fields, action, family, settings, nowMs } of cases) {
           const query = makeQuery(name, { type: A, ...fields });
-          const decision = new Decision();
-          decide(query, table, settings ?? SETTINGS, nowMs ?? NOW_MS, decision);
+          const decision = decided(query, settings, nowMs);
           const said = `${name} ${JSON.stringify(fields ?? {})}`;
           expect(nameOf(decision.action), said).to.equal(action);
           if (family !== undefined) expect(decision.family, said).to.equal(FamilyIndex[family]);
@@ -231,23 +241,16 @@ for (const [body, make] of Object.entries(TABLES)) {
     }
 
     it("says until when to wait", () => {
-      const decision = new Decision();
-      decide(makeQuery("pending.example"), table, SETTINGS, NOW_MS, decision);
-      expect(decision.untilMs).to.equal(LATER_MS);
-      const unsynced = decideSettings(hostName("cluster.local"), false, false);
-      decide(makeQuery("elsewhere.example"), table, unsynced, NOW_MS, decision);
-      expect(decision.untilMs).to.equal(Number.POSITIVE_INFINITY);
-      expect(decision.record).to.equal(NOT_FOUND);
+      expect(decided(makeQuery("pending.example")).untilMs).to.equal(LATER_MS);
+      const unknown = decided(makeQuery("elsewhere.example"), UNSYNCED);
+      expect(unknown.untilMs).to.equal(Number.POSITIVE_INFINITY);
+      expect(unknown.record).to.equal(NOT_FOUND);
     });
 
     it("takes a dot inside a label for no separator", () => {
-      const decision = new Decision();
-      decide(makeRawQuery(["x.cluster", "local"]), table, SETTINGS, NOW_MS, decision);
-      expect(nameOf(decision.action)).to.equal("FORWARD");
-      decide(makeRawQuery(["both.example"]), table, SETTINGS, NOW_MS, decision);
-      expect(decision.record).to.equal(NOT_FOUND);
-      decide(makeRawQuery(["a.b", "wild", "example"]), table, SETTINGS, NOW_MS, decision);
-      expect(nameOf(decision.action)).to.equal("ANSWER");
+      expect(nameOf(decided(makeRawQuery(["x.cluster", "local"])).action)).to.equal("FORWARD");
+      expect(decided(makeRawQuery(["both.example"])).record).to.equal(NOT_FOUND);
+      expect(nameOf(decided(makeRawQuery(["a.b", "wild", "example"])).action)).to.equal("ANSWER");
     });
   });
 }

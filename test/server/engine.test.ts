@@ -637,6 +637,7 @@ describe("engine: deltas and settings", () => {
   it("follows new settings", () => {
     const stage = Stage.synced(...set(record("svc.old.domain", V4), record("svc.new.domain", V4)));
     stage.engine.updateSettings({
+      ...ENGINE_SETTINGS,
       clusterDomain: hostName("new.domain"),
       pendingTimeoutMs: 100,
       relayHttps: true,

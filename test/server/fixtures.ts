@@ -6,6 +6,13 @@ import type { Client, Random, Transport } from "../../src/runtime.ts";
 import { SharedSeries } from "../../src/series.ts";
 import { Engine, type EngineSettings } from "../../src/server/engine.ts";
 import { QUERY_SERIES, QueryMetrics } from "../../src/server/metrics.ts";
+import {
+  type ClientChange,
+  ClientIndex,
+  type ClientRecord,
+  type NamespaceFacts,
+  packClientDelta,
+} from "../../src/table/client-index.ts";
 import { FlatTable } from "../../src/table/flat-table.ts";
 import type { HostChange } from "../../src/table/host-record.ts";
 import { packDelta } from "../../src/table/packed-delta.ts";
@@ -13,7 +20,7 @@ import { HeaderFlag, RecordClass, RecordType } from "../../src/wire/constants.ts
 import { decodeMessage, type Edns, encodeMessage, type Message } from "../../src/wire/message.ts";
 import type { Query } from "../../src/wire/query.ts";
 import { FakeClock } from "../support/fake-clock.ts";
-import { hostName } from "../table/samples.ts";
+import { hostName, ip, NOWHERE } from "../table/samples.ts";
 
 /** Gives the same numbers again and again. */
 export function fixedRandom(...fractions: readonly number[]): Random {
@@ -78,12 +85,13 @@ export function upstreamReply(
 
 export class FakeClient implements Client {
   readonly transport: Transport;
-  readonly address = "192.0.2.200";
+  readonly address: string;
   readonly port = 5353;
   readonly replies: Message[] = [];
 
-  constructor(transport: Transport = "udp") {
+  constructor(transport: Transport = "udp", address = "192.0.2.200") {
     this.transport = transport;
+    this.address = address;
   }
 
   send(message: Uint8Array, length: number): void {
@@ -142,6 +150,21 @@ export function addressesOf(message: Message): string[] {
   });
 }
 
+/** The answer section as text. */
+export function answersOf(message: Message): string[] {
+  return message.answers.map(({ name, data }) => {
+    switch (data.kind) {
+      case "A":
+      case "AAAA":
+        return `${name} ${data.kind} ${data.address}`;
+      case "name":
+        return `${name} CNAME ${data.name}`;
+      default:
+        return `${name} ${data.kind}`;
+    }
+  });
+}
+
 /** INFO-CODE and text of the Extended DNS Error. */
 export function extendedErrorOf(message: Message): readonly [number, string] | null {
   const option = message.edns?.options.find(({ code }) => code === 15);
@@ -156,7 +179,39 @@ export const ENGINE_SETTINGS: EngineSettings = {
   clusterDomain: CLUSTER_DOMAIN,
   pendingTimeoutMs: 2500,
   relayHttps: false,
+  searchSuffixes: [],
+  suffixAnswer: "cname",
+  suffixView: true,
+  shortServiceNames: true,
+  explainTxt: false,
+  trustedForwarders: [],
 };
+
+/** A pod at the address, as the client index is told of it. */
+export function pod(address: string, namespace: string, fields: Partial<ClientRecord> = {}): ClientChange {
+  return {
+    address: ip(address),
+    client: { namespace, clientClass: "outside", locality: NOWHERE, ...fields },
+  };
+}
+
+export function namespaceFacts(name: string, fields: Partial<NamespaceFacts> = {}): NamespaceFacts {
+  return { name, suffixAnswer: undefined, isDelegated: false, ...fields };
+}
+
+/** A packed delta of clients and namespaces. */
+export function clientDelta(clients: readonly ClientChange[], ...namespaces: readonly NamespaceFacts[]) {
+  return packClientDelta({ clients, namespaces: namespaces.map((facts) => ({ name: facts.name, facts })) });
+}
+
+export function clientIndexOf(
+  clients: readonly ClientChange[],
+  ...namespaces: readonly NamespaceFacts[]
+): ClientIndex {
+  const index = new ClientIndex();
+  index.apply(clientDelta(clients, ...namespaces), 0, 100_000);
+  return index;
+}
 
 /** An engine with everything around it but sockets. */
 export class Stage {
@@ -165,15 +220,17 @@ export class Stage {
   readonly series = new SharedSeries(QUERY_SERIES);
   readonly metrics = new QueryMetrics(this.series);
   readonly table = new FlatTable(fixedRandom(0));
+  readonly clients = new ClientIndex();
   readonly faults: unknown[] = [];
   readonly engine: Engine;
   #version = 0;
 
   constructor(settings: Partial<EngineSettings> = {}, maxHeld = 4096) {
-    const { table, forwarder, metrics, clock } = this;
+    const { table, clients, forwarder, metrics, clock } = this;
     this.engine = new Engine(
       {
         table,
+        clients,
         forwarder,
         metrics,
         clock,
@@ -187,7 +244,12 @@ export class Stage {
 
   /** One that has read every host. */
   static synced(...changes: readonly HostChange[]): Stage {
-    const stage = new Stage();
+    return Stage.with({}, ...changes);
+  }
+
+  /** The same with settings. */
+  static with(settings: Partial<EngineSettings>, ...changes: readonly HostChange[]): Stage {
+    const stage = new Stage(settings);
     stage.apply(...changes);
     stage.engine.setSynced();
     return stage;
@@ -196,6 +258,15 @@ export class Stage {
   apply(...changes: readonly HostChange[]): void {
     this.#version += 1;
     this.engine.applyDelta(packDelta({ version: this.#version, changes }));
+    this.#step();
+  }
+
+  know(clients: readonly ClientChange[], ...namespaces: readonly NamespaceFacts[]): void {
+    this.engine.applyClients(clientDelta(clients, ...namespaces));
+    this.#step();
+  }
+
+  #step(): void {
     for (let turns = 0; this.engine.step(); turns += 1)
       if (turns > 1000) throw new Error("a delta without end");
   }

@@ -15,6 +15,7 @@ function stage(limit = 4096) {
     message: Uint8Array.of(id),
     client: new FakeClient(),
     startedMs: clock.nowMs(),
+    isDenied: false,
     untilMs,
   });
   return { clock, pending, resumed, waiting };
@@ -87,7 +88,13 @@ describe("pending queries", () => {
       turns += 1;
       if (turns < 3) pending.hold("a", { ...query, untilMs: clock.nowMs() + 100 });
     });
-    pending.hold("a", { message: Uint8Array.of(1), client: new FakeClient(), startedMs: 0, untilMs: 100 });
+    pending.hold("a", {
+      message: Uint8Array.of(1),
+      client: new FakeClient(),
+      startedMs: 0,
+      isDenied: false,
+      untilMs: 100,
+    });
     pending.release("a");
     expect([turns, pending.size]).to.deep.equal([1, 1]);
     clock.advance(1000);

@@ -10,7 +10,7 @@ import { ExtendedError, HeaderFlag, Rcode, RecordClass, RecordType } from "../..
 import { encodeMessage, type Message } from "../../src/wire/message.ts";
 import { Query, Verdict } from "../../src/wire/query.ts";
 import { readQuery } from "../../src/wire/read-query.ts";
-import { addresses, hostName, ip, record } from "../table/samples.ts";
+import { addresses, hostName, ip, record, variantAt } from "../table/samples.ts";
 import {
   addressesOf,
   decoded,
@@ -60,14 +60,16 @@ function answer(
   const replies = writer(random);
   const { query } = read(message);
   const index = FamilyIndex[family ?? "A"];
+  const octets = packRecord(host);
   const length = replies.writeAddresses(
     message,
     query,
     transport ?? "udp",
-    packRecord(host),
-    0,
+    octets,
+    variantAt(octets),
     index,
     nowMs ?? NOW_MS,
+    null,
   );
   return {
     octets: replies.octets.slice(0, length),
@@ -79,7 +81,9 @@ function answer(
 function noData(host: HostRecord, message: Uint8Array, serial = 7, clusterDomain = "cluster.local"): Message {
   const replies = writer(fixedRandom(0), clusterDomain);
   const { query } = read(message);
-  return take(replies, replies.writeNoData(message, query, "udp", packRecord(host), 0, serial, NOW_MS));
+  const octets = packRecord(host);
+  const variant = variantAt(octets);
+  return take(replies, replies.writeNoData(message, query, "udp", octets, 0, variant, serial, NOW_MS));
 }
 
 function many(count: number, prefix = "10.0"): FamilyAnswer {
@@ -361,7 +365,8 @@ describe("HINFO replies to ANY", () => {
     const host = record("own.example", { kind: "empty" }, { kind: "empty" }, { negativeTtlSeconds: 9 });
     const { message, query } = read(question("own.example", "ANY"));
     const replies = writer();
-    const reply = take(replies, replies.writeHinfo(message, query, "udp", packRecord(host), 0));
+    const octets = packRecord(host);
+    const reply = take(replies, replies.writeHinfo(message, query, "udp", octets, variantAt(octets)));
     expect(reply.answers).to.deep.equal([
       {
         name: "own.example",
