@@ -6,10 +6,15 @@
 import { extname } from "node:path";
 import { Worker } from "node:worker_threads";
 import type { BoundAddress, DataPlaneOptions, FromDataPlane, ToDataPlane } from "./data-plane.ts";
+import { type BatchSockets, openBatchSockets } from "./native/batch-sockets.ts";
+import type { SystemCalls } from "./native/system-calls.ts";
 import { assertNever, type Closeable, type Logger } from "./runtime.ts";
+import { ListenError } from "./server/listen-address.ts";
 
-/** A thread that died is back after this; long enough not to spin on a fault at start. */
+/** A thread that dies soon after its start is started again after this: long enough not to spin on what ends it. */
 const RESTART_DELAY_MS = 100;
+/** One that served for longer is started again at once. */
+const SOON_MS = 1000;
 /** Longer than the data plane's own grace for what is in flight. */
 const CLOSE_GRACE_MS = 6000;
 
@@ -17,6 +22,8 @@ export interface DataPlaneThreadOptions {
   readonly dataPlane: DataPlaneOptions;
   /** The whole table as one packed delta, for a thread that starts with nothing. */
   readonly wholeTable: () => Uint8Array;
+  /** All known clients and namespaces as one packed delta. */
+  readonly wholeClients: () => Uint8Array;
   readonly isSynced: () => boolean;
   readonly logger: Logger;
   readonly onApplied: () => void;
@@ -37,14 +44,18 @@ export class DataPlaneStartError extends Error {
 export class DataPlaneThread implements Closeable {
   readonly #options: DataPlaneThreadOptions;
   #settings: DataPlaneOptions["settings"];
+  /** Of the batching back end; null: the thread opens its own. */
+  #sockets: BatchSockets | null = null;
   #worker: Worker | undefined;
   #isClosing = false;
+  #isLameduck = false;
   #restart: NodeJS.Timeout | undefined;
   /** The table version that the thread has wholly applied; 0: an empty table. */
   appliedVersion = 0;
   /** How often the thread died and was started again. */
   restarts = 0;
   listening: readonly BoundAddress[] = [];
+  #listeningSinceMs = 0;
 
   constructor(options: DataPlaneThreadOptions) {
     this.#options = options;
@@ -59,9 +70,28 @@ export class DataPlaneThread implements Closeable {
     return this.listening.length > 0;
   }
 
+  /**
+   * Listens here and now: every thread that serves this place goes on with these sockets. Throws a
+   * DataPlaneStartError when it cannot.
+   */
+  openSockets(calls: SystemCalls): void {
+    const { listen, reusePort } = this.#options.dataPlane;
+    try {
+      this.#sockets = openBatchSockets(calls, listen, reusePort);
+    } catch (error) {
+      throw error instanceof ListenError ? startError(error) : error;
+    }
+    for (const { message } of this.#sockets.warnings)
+      this.#options.logger.warn({ component: "dns.server" }, message);
+  }
+
   /** Resolves once the thread listens; rejects with a DataPlaneStartError when it cannot. */
   async start(): Promise<void> {
-    const dataPlane: DataPlaneOptions = { ...this.#options.dataPlane, settings: this.#settings };
+    const dataPlane: DataPlaneOptions = {
+      ...this.#options.dataPlane,
+      settings: this.#settings,
+      ...(this.#sockets !== null && { batch: this.#sockets.handles }),
+    };
     const entry = new URL(`./data-plane${extname(import.meta.url)}`, import.meta.url);
     const worker = new Worker(entry, { workerData: dataPlane, name: `data-plane ${dataPlane.role}` });
     this.#worker = worker;
@@ -79,13 +109,17 @@ export class DataPlaneThread implements Closeable {
         this.#exited(worker);
       });
     });
+    // Before the table, so that the first answers are for the right clients.
+    this.#post({ kind: "clients", delta: this.#options.wholeClients() });
     this.#post({ kind: "table", delta: this.#options.wholeTable() });
     if (this.#options.isSynced()) this.#post({ kind: "synced" });
+    if (this.#isLameduck) this.#post({ kind: "lameduck" });
   }
 
-  /** Passes a message on; one to a thread that is being started again is covered by the whole table it gets. */
+  /** Passes a message on; one to a thread that is being started again is covered by all that it gets then. */
   post(message: ToDataPlane): void {
     if (message.kind === "settings") this.#settings = message.settings;
+    if (message.kind === "lameduck") this.#isLameduck = true;
     if (this.isListening) this.#post(message);
   }
 
@@ -93,7 +127,11 @@ export class DataPlaneThread implements Closeable {
     this.#isClosing = true;
     clearTimeout(this.#restart);
     const worker = this.#worker;
-    if (worker === undefined) return;
+    if (worker !== undefined) await this.#end(worker);
+    await this.#sockets?.close();
+  }
+
+  async #end(worker: Worker): Promise<void> {
     const exited = new Promise<void>((resolve) => worker.once("exit", () => resolve()));
     this.#post({ kind: "close" });
     const timer = setTimeout(() => void worker.terminate(), CLOSE_GRACE_MS);
@@ -103,6 +141,7 @@ export class DataPlaneThread implements Closeable {
 
   #post(message: ToDataPlane): void {
     this.#worker?.postMessage(message);
+    this.#sockets?.wake();
   }
 
   #receive(message: FromDataPlane, started: () => void, failed: (error: Error) => void): void {
@@ -110,12 +149,11 @@ export class DataPlaneThread implements Closeable {
     switch (message.kind) {
       case "listening":
         this.listening = message.addresses;
+        this.#listeningSinceMs = performance.now();
         started();
         break;
       case "failed":
-        failed(
-          new DataPlaneStartError(message.code, `${message.message}; choose another address with --listen`),
-        );
+        failed(startError(message));
         break;
       case "applied":
         this.appliedVersion = message.version;
@@ -140,6 +178,7 @@ export class DataPlaneThread implements Closeable {
 
   #exited(worker: Worker): void {
     if (worker !== this.#worker) return;
+    this.#sockets?.reclaim();
     const served = this.isListening;
     this.#worker = undefined;
     this.listening = [];
@@ -151,18 +190,28 @@ export class DataPlaneThread implements Closeable {
       { component: "dns.server", role, restarts: this.restarts },
       "data plane died; starting it again",
     );
-    this.#scheduleRestart();
+    this.#scheduleRestart(performance.now() - this.#listeningSinceMs > SOON_MS ? 0 : RESTART_DELAY_MS);
   }
 
-  #scheduleRestart(): void {
+  #scheduleRestart(delayMs: number): void {
     this.#restart = setTimeout(() => {
       this.start().catch((error: Error) => {
         this.#options.logger.error(
           { component: "dns.server", error: error.message },
           "data plane could not be started again",
         );
-        if (!this.#isClosing) this.#scheduleRestart();
+        if (!this.#isClosing) this.#scheduleRestart(RESTART_DELAY_MS);
       });
-    }, RESTART_DELAY_MS);
+    }, delayMs);
   }
+}
+
+function startError({
+  code,
+  message,
+}: {
+  readonly code: string;
+  readonly message: string;
+}): DataPlaneStartError {
+  return new DataPlaneStartError(code, `${message}; choose another address with --listen`);
 }

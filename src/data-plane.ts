@@ -3,22 +3,26 @@
  * is the worker thread's entry, and `startDataPlane` the same for any other thread.
  */
 
-import { monitorEventLoopDelay } from "node:perf_hooks";
 import { isMainThread, parentPort, workerData } from "node:worker_threads";
 import type { SocketAddress } from "./config/socket-address.ts";
-import { createDgramUpstreamSockets } from "./forwarder/dgram-upstream-sockets.ts";
 import { type ConfigurableForwarder, createForwarder } from "./forwarder/forwarder.ts";
 import type { LoopProbeOptions } from "./forwarder/loop-watch.ts";
 import { forwarderSeries } from "./forwarder/metrics.ts";
+import { openBatchBackEnd } from "./native/batch-back-end.ts";
+import type { BatchHandles } from "./native/batch-sockets.ts";
+import { BATCH_SERIES } from "./native/metrics.ts";
 import { assertNever, type Clock, type Random, systemClock, systemRandom } from "./runtime.ts";
 import { type SeriesDefinition, SharedSeries } from "./series.ts";
+import { DgramBackEnd } from "./server/dgram-back-end.ts";
 import { Engine } from "./server/engine.ts";
 import type { ServerIdentity } from "./server/identity.ts";
 import { type BoundAddress, type ListenAddress, ListenError } from "./server/listen-address.ts";
 import { QUERY_SERIES, QueryMetrics } from "./server/metrics.ts";
+import type { DatagramListener, SocketBackEnd } from "./server/socket-back-end.ts";
 import { openTcpListener, type TcpListener } from "./server/tcp-listener.ts";
-import { openUdpListener, type UdpListener } from "./server/udp-listener.ts";
+import { ClientIndex, ClientKind, type SuffixAnswer } from "./table/client-index.ts";
 import { FlatTable } from "./table/flat-table.ts";
+import { NOT_FOUND } from "./table/host-table.ts";
 import type { HostName } from "./wire/host-name.ts";
 import type { IpPrefix } from "./wire/ip-address.ts";
 
@@ -33,6 +37,8 @@ export interface DataPlaneOptions {
   readonly listen: readonly ListenAddress[];
   /** Several threads of this role share the port. */
   readonly reusePort: boolean;
+  /** The sockets of the batching back end; none: it listens itself, with dgram. */
+  readonly batch?: BatchHandles;
   /** By which all threads of the process know its loop probes; none: upstreams are not probed. */
   readonly loopKey?: Uint8Array;
   /** Of a `SharedSeries` with `dataPlaneSeries(settings)`. */
@@ -61,6 +67,15 @@ export interface DataPlaneSettings {
   readonly tcpConnections: number;
   readonly tcpPerAddress: number;
   readonly relayHttps: boolean;
+  /** Suffixes of clients' search lists besides those of Kubernetes. */
+  readonly searchSuffixes: readonly HostName[];
+  /** What a host with a search suffix is answered with, where a namespace does not say it. */
+  readonly suffixAnswer: SuffixAnswer;
+  /** Whether search suffixes tell the namespace of clients that are no known pods. */
+  readonly suffixView: boolean;
+  readonly shortServiceNames: boolean;
+  /** Whether known pods may ask `_why.<host>`. */
+  readonly explainTxt: boolean;
   /** What is told to clients that ask who we are; undefined: nothing. */
   readonly identity?: ServerIdentity | undefined;
 }
@@ -68,11 +83,17 @@ export interface DataPlaneSettings {
 export type ToDataPlane =
   /** A packed delta of the table. */
   | { readonly kind: "table"; readonly delta: Uint8Array }
+  /** A packed delta of the client index. */
+  | { readonly kind: "clients"; readonly delta: Uint8Array }
   | { readonly kind: "settings"; readonly settings: DataPlaneSettings }
   /** Another thread has seen that the upstream hands our queries back to us. */
   | { readonly kind: "loop"; readonly upstream: string }
   /** The deltas so far hold every host. */
   | { readonly kind: "synced" }
+  /** Drop what is cached for the name (in octets), or with `isWildcard` for all below it. */
+  | { readonly kind: "forget"; readonly name: Uint8Array; readonly isWildcard: boolean }
+  /** The end is near: answers go on, clients are told to close their TCP connections. */
+  | { readonly kind: "lameduck" }
   /** Take no more queries, finish what is in flight, end. */
   | { readonly kind: "close" };
 
@@ -110,9 +131,6 @@ const SYSTEM_PARTS: DataPlaneParts = { clock: systemClock, random: systemRandom,
 const MAX_HELD = 4096;
 /** For what is in flight when the thread is told to close; a client waits no longer than this for any reply. */
 const CLOSE_MS = 5000;
-const LAG_SAMPLE_MS = 20;
-/** How long the greatest lag stays in the metric. */
-const LAG_WINDOW_MS = 1000;
 
 /** All numbers of one data-plane thread. */
 export function dataPlaneSeries(
@@ -121,9 +139,10 @@ export function dataPlaneSeries(
   return [
     ...QUERY_SERIES,
     ...forwarderSeries(settings),
+    ...BATCH_SERIES,
     {
       name: "event_loop_lag_seconds",
-      help: "Longest delay of a data-plane thread's event loop in the last second.",
+      help: "Longest delay of a data-plane thread's event loop in the last second; of a batching one its longest turn.",
       type: "gauge",
       across: "max",
       labels: { thread: ROLES },
@@ -140,21 +159,29 @@ export async function startDataPlane(
   port: DataPlanePort,
   parts: Partial<DataPlaneParts> = {},
 ): Promise<void> {
-  const dataPlane = new DataPlane(options, port, { ...SYSTEM_PARTS, ...parts });
+  const allParts = { ...SYSTEM_PARTS, ...parts };
+  const backEnd = await backEndFor(options, allParts.clock);
+  const dataPlane = new DataPlane(options, port, allParts, backEnd);
   port.on("message", (message) => dataPlane.receive(message));
   await dataPlane.open();
+}
+
+async function backEndFor({ batch }: DataPlaneOptions, clock: Clock): Promise<SocketBackEnd> {
+  return batch === undefined ? new DgramBackEnd(clock) : openBatchBackEnd({ handles: batch });
 }
 
 class DataPlane {
   readonly #options: DataPlaneOptions;
   readonly #port: DataPlanePort;
   readonly #parts: DataPlaneParts;
+  readonly #backEnd: SocketBackEnd;
   readonly #series: SharedSeries;
   readonly #metrics: QueryMetrics;
   readonly #table: FlatTable;
+  readonly #clients = new ClientIndex();
   readonly #forwarder: ConfigurableForwarder;
   readonly #engine: Engine;
-  #udp: UdpListener | null = null;
+  #udp: DatagramListener | null = null;
   #tcp: TcpListener | null = null;
   #appliedVersion = 0;
   #isApplying = false;
@@ -162,26 +189,30 @@ class DataPlane {
   #syncFollows = false;
   #isClosing = false;
 
-  constructor(options: DataPlaneOptions, port: DataPlanePort, parts: DataPlaneParts) {
+  constructor(options: DataPlaneOptions, port: DataPlanePort, parts: DataPlaneParts, backEnd: SocketBackEnd) {
+    this.#backEnd = backEnd;
     this.#options = options;
     this.#port = port;
     this.#parts = parts;
-    const { clock, random } = parts;
+    const { random } = parts;
+    const { clock, upstreamSockets } = backEnd;
     const { settings } = options;
     this.#series = new SharedSeries(dataPlaneSeries(settings), options.series);
     this.#metrics = new QueryMetrics(this.#series);
     this.#table = new FlatTable(random);
     this.#forwarder = parts.createForwarder({
       ...settings,
-      sockets: createDgramUpstreamSockets(),
+      sockets: upstreamSockets,
       series: this.#series,
       clock,
       random,
+      isForwarder: (address) => this.#isForwarder(address),
       ...this.#loopProbes(),
     });
     this.#engine = new Engine(
       {
         table: this.#table,
+        clients: this.#clients,
         forwarder: this.#forwarder,
         metrics: this.#metrics,
         clock,
@@ -197,26 +228,27 @@ class DataPlane {
     try {
       const listener = this.#options.role === "udp" ? await this.#openUdp() : await this.#openTcp();
       for (const { message } of listener.warnings) this.#port.postMessage({ kind: "warning", message });
-      this.#measureLag();
+      this.#backEnd.measure(this.#series, this.#options.role);
       this.#port.postMessage({ kind: "listening", addresses: [...listener.addresses] });
     } catch (error) {
       await this.#forwarder.close();
+      await this.#backEnd.close();
       if (!(error instanceof ListenError)) throw error;
       this.#port.postMessage({ kind: "failed", code: error.code, message: error.message });
     }
   }
 
-  async #openUdp(): Promise<UdpListener> {
-    const { clock, localAddresses } = this.#parts;
+  async #openUdp(): Promise<DatagramListener> {
+    const { localAddresses } = this.#parts;
     const { listen, reusePort } = this.#options;
-    const shared = { engine: this.#engine, metrics: this.#metrics, clock, reusePort };
+    const shared = { engine: this.#engine, metrics: this.#metrics, clock: this.#backEnd.clock, reusePort };
     const parts = localAddresses === undefined ? shared : { ...shared, localAddresses };
-    this.#udp = await openUdpListener(parts, listen);
+    this.#udp = await this.#backEnd.openUdp(parts, listen);
     return this.#udp;
   }
 
   async #openTcp(): Promise<TcpListener> {
-    const { clock } = this.#parts;
+    const { clock } = this.#backEnd;
     const { listen, reusePort, settings } = this.#options;
     const parts = { engine: this.#engine, metrics: this.#metrics, clock, reusePort };
     this.#tcp = await openTcpListener(parts, tcpLimits(settings), listen);
@@ -231,10 +263,19 @@ class DataPlane {
     return { loopProbes: { key: loopKey, isAsker: role === "udp", onLoop } };
   }
 
+  #isForwarder(address: string): boolean {
+    const entry = this.#clients.find(address);
+    return entry !== NOT_FOUND && this.#clients.kind(entry) === ClientKind.FORWARDER;
+  }
+
   receive(message: ToDataPlane): void {
     switch (message.kind) {
       case "table":
         this.#engine.applyDelta(message.delta);
+        this.#applySoon();
+        return;
+      case "clients":
+        this.#engine.applyClients(message.delta);
         this.#applySoon();
         return;
       case "synced":
@@ -249,6 +290,12 @@ class DataPlane {
       case "loop":
         this.#forwarder.noteLoop(message.upstream);
         return;
+      case "forget":
+        this.#forwarder.forget(message.name, message.isWildcard);
+        return;
+      case "lameduck":
+        this.#engine.endConnections();
+        return;
       case "close":
         void this.#close();
         return;
@@ -261,7 +308,7 @@ class DataPlane {
   #applySoon(): void {
     if (this.#isApplying) return;
     this.#isApplying = true;
-    setImmediate(() => this.#apply());
+    this.#backEnd.soon(() => this.#apply());
   }
 
   #apply(): void {
@@ -284,35 +331,20 @@ class DataPlane {
     if (this.#isClosing) return;
     this.#isClosing = true;
     const { promise: tooLong, resolve } = Promise.withResolvers<void>();
-    const timer = this.#parts.clock.setTimer(CLOSE_MS, resolve);
+    const timer = this.#backEnd.clock.setTimer(CLOSE_MS, resolve);
     this.#udp?.stop();
     const tcpClosed = this.#tcp?.close();
     await Promise.race([Promise.all([this.#engine.idle(), tcpClosed]), tooLong]);
     timer.cancel();
     this.#tcp?.destroyConnections();
     await Promise.all([tcpClosed, this.#udp?.close(), this.#forwarder.close()]);
+    await this.#backEnd.close();
     this.#port.postMessage({ kind: "closed" });
   }
 
   #reportFault(error: unknown): void {
     const { message, stack } = error instanceof Error ? error : new Error(String(error));
     this.#port.postMessage({ kind: "fault", message, stack: stack ?? "" });
-  }
-
-  #measureLag(): void {
-    const lag = monitorEventLoopDelay({ resolution: LAG_SAMPLE_MS });
-    lag.enable();
-    const at = this.#series.at("event_loop_lag_seconds", this.#options.role);
-    const sample = () => {
-      if (this.#isClosing) {
-        lag.disable();
-        return;
-      }
-      this.#series.values[at] = Math.max(0, lag.max / 1e9 - LAG_SAMPLE_MS / 1000);
-      lag.reset();
-      this.#parts.clock.setTimer(LAG_WINDOW_MS, sample);
-    };
-    this.#parts.clock.setTimer(LAG_WINDOW_MS, sample);
   }
 }
 

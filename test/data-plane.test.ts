@@ -7,6 +7,7 @@ import { Worker } from "node:worker_threads";
 import { expect } from "chai";
 import {
   type DataPlaneOptions,
+  type DataPlaneParts,
   type DataPlaneSettings,
   dataPlaneSeries,
   type FromDataPlane,
@@ -19,14 +20,18 @@ import type { Message } from "../src/wire/message.ts";
 import {
   addressesOf,
   CLUSTER_DOMAIN,
+  clientDelta,
   decoded,
   extendedErrorOf,
   FakeForwarder,
+  namespaceFacts,
+  pod,
   question,
   rcodeOf,
+  upstreamReply,
 } from "./server/fixtures.ts";
 import { FakeClock } from "./support/fake-clock.ts";
-import { addresses, delta, ip, record, remove, set } from "./table/samples.ts";
+import { addresses, delta, hostOf, ip, record, remove, set, viewOf } from "./table/samples.ts";
 
 const SETTINGS: DataPlaneSettings = {
   clusterDomain: CLUSTER_DOMAIN,
@@ -46,6 +51,11 @@ const SETTINGS: DataPlaneSettings = {
   rateLimit: 0,
   trustedForwarders: [],
   refuse: false,
+  searchSuffixes: [],
+  suffixAnswer: "cname",
+  suffixView: true,
+  shortServiceNames: true,
+  explainTxt: false,
 };
 
 interface Asker {
@@ -99,9 +109,12 @@ function options(role: "udp" | "tcp", fields: Partial<DataPlaneOptions> = {}): D
   };
 }
 
-async function askUdp(to: Asker, message: Uint8Array): Promise<Message> {
+/** `from`: a local address that stands for a pod's. */
+async function askUdp(to: Asker, message: Uint8Array, from = "127.0.0.1"): Promise<Message> {
   const socket = createSocket("udp4");
   try {
+    socket.bind(0, from);
+    await once(socket, "listening");
     const reply = once(socket, "message", { signal: AbortSignal.timeout(4000) });
     socket.send(message, to.port, to.address);
     const [octets] = (await reply) as [Buffer];
@@ -111,8 +124,8 @@ async function askUdp(to: Asker, message: Uint8Array): Promise<Message> {
   }
 }
 
-async function askTcp(to: Asker, message: Uint8Array): Promise<Message> {
-  const socket = connect(to.port, to.address);
+async function askTcp(to: Asker, message: Uint8Array, from = "127.0.0.1"): Promise<Message> {
+  const socket = connect({ port: to.port, host: to.address, localAddress: from });
   const chunks: Buffer[] = [];
   socket.on("data", (chunk: Buffer) => chunks.push(chunk));
   socket.end(Buffer.concat([Buffer.from([0, message.length]), message]));
@@ -241,6 +254,70 @@ describe("data plane", () => {
     clock.advance(5000);
     await line.hear("closed");
     expect(await reply).to.be.instanceOf(Error);
+  });
+
+  for (const [role, ask] of [
+    ["udp", askUdp],
+    ["tcp", askTcp],
+  ] as const) {
+    it(`answers over ${role} each pod by its own address`, async () => {
+      const { line, to, forwarder, series } = await start(role);
+      forwarder.cached = (message) => upstreamReply(message, { rcode: Rcode.NXDOMAIN });
+      line.tell({
+        kind: "clients",
+        delta: clientDelta(
+          [pod("127.0.0.2", "team-a"), pod("127.0.0.3", "team-b"), pod("127.0.0.4", "cilium")],
+          namespaceFacts("cilium", { suffixAnswer: "nxdomain" }),
+        ),
+      });
+      const views = [viewOf(["team-a"], "192.0.2.1"), viewOf(["team-b", "cilium"], "192.0.2.2")];
+      const host = { ...hostOf("own.com", ...views), isDelegated: true };
+      line.tell({ kind: "table", delta: delta(1, ...set(host)) });
+      line.tell({ kind: "synced" });
+      await line.hear("applied");
+      const bare = question("own.com", "A");
+      expect(addressesOf(await ask(to, bare, "127.0.0.2"))).to.deep.equal(["192.0.2.1"]);
+      expect(addressesOf(await ask(to, bare, "127.0.0.3"))).to.deep.equal(["192.0.2.2"]);
+      expect(rcodeOf(await ask(to, bare, "127.0.0.5"))).to.equal(Rcode.NXDOMAIN);
+      const suffixed = (namespace: string) => question(`own.com.${namespace}.svc.cluster.local`, "A");
+      expect((await ask(to, suffixed("team-a"), "127.0.0.2")).answers.length).to.equal(2);
+      expect(rcodeOf(await ask(to, suffixed("cilium"), "127.0.0.4"))).to.equal(Rcode.NXDOMAIN);
+      expect(forwarder.asked.length).to.equal(1);
+      // No pod is known at that address yet: what its search list says counts for a while.
+      expect((await ask(to, suffixed("team-b"), "127.0.0.5")).answers.length).to.equal(2);
+      expect(addressesOf(await ask(to, bare, "127.0.0.5"))).to.deep.equal(["192.0.2.2"]);
+      expect(series.values[series.at("clients")]).to.equal(3);
+      expect(series.values[series.at("clients_unknown_total")]).to.equal(3);
+    });
+  }
+
+  it("tells TCP clients to go when its end is near, and goes on answering", async () => {
+    const { line, to } = await start("tcp");
+    line.tell({ kind: "table", delta: delta(1, ...set(record("own.example", addresses("192.0.2.1")))) });
+    await line.hear("applied");
+    const ask = question("own.example", "A", { edns: { options: [{ code: 11, data: new Uint8Array() }] } });
+    const timeout = (message: Message) => message.edns?.options[0]?.data;
+    expect(timeout(await askTcp(to, ask))).to.deep.equal(Uint8Array.of(0, 100));
+    line.tell({ kind: "lameduck" });
+    expect(timeout(await askTcp(to, ask))).to.deep.equal(Uint8Array.of(0, 0));
+  });
+
+  it("tells the forwarder which clients are forwarders", async () => {
+    const line = new Line();
+    let isForwarder: ((address: string) => boolean) | undefined;
+    const createForwarder: DataPlaneParts["createForwarder"] = (given) => {
+      isForwarder = given.isForwarder;
+      return new FakeForwarder();
+    };
+    await startDataPlane(options("udp"), line, { clock: new FakeClock(), createForwarder });
+    open.push(line);
+    line.tell({
+      kind: "clients",
+      delta: clientDelta([pod("10.0.0.1", "a"), { address: ip("10.0.0.2"), client: "forwarder" }]),
+    });
+    await new Promise<void>((resolve) => setImmediate(() => setImmediate(() => resolve())));
+    const asked = ["10.0.0.1", "10.0.0.2", "::ffff:10.0.0.2", "10.0.0.3"];
+    expect(asked.map((address) => isForwarder?.(address))).to.deep.equal([false, true, true, false]);
   });
 
   it("says why it cannot listen, and warns of a default address that is missing", async () => {

@@ -1,0 +1,167 @@
+/**
+ * All data-plane threads as one: what is told to one is told to each, in the same order. TCP has a thread and a
+ * table of its own, so that its streams never delay a datagram.
+ */
+
+import { randomBytes } from "node:crypto";
+import { isIPv6 } from "node:net";
+import { setPriority } from "node:os";
+import type { Settings } from "./config/settings.ts";
+import {
+  type BoundAddress,
+  type DataPlaneOptions,
+  type DataPlaneSettings,
+  dataPlaneSeries,
+  type ToDataPlane,
+} from "./data-plane.ts";
+import { DataPlaneStartError, DataPlaneThread, type DataPlaneThreadOptions } from "./data-plane-thread.ts";
+import { chooseBackEnd } from "./native/choose-back-end.ts";
+import { NativeUnavailableError } from "./native/system-calls.ts";
+import { dataPlaneSettings } from "./part-settings.ts";
+import type { Closeable } from "./runtime.ts";
+import { type SeriesDefinition, SharedSeries } from "./series.ts";
+
+export interface DataPlanesOptions
+  extends Pick<DataPlaneThreadOptions, "wholeTable" | "wholeClients" | "isSynced" | "logger" | "onLoop"> {
+  readonly settings: Settings;
+  /** Of the program. */
+  readonly version: string;
+}
+
+export class DataPlanes implements Closeable {
+  /** What every thread counts, and where. */
+  readonly definitions: readonly SeriesDefinition[];
+  readonly #options: DataPlanesOptions;
+  readonly #threads: readonly { readonly thread: DataPlaneThread; readonly series: SharedSeries }[];
+  #isClosed = false;
+  #tellApplied = () => {};
+
+  constructor(options: DataPlanesOptions) {
+    const { settings, onLoop } = options;
+    this.#options = options;
+    const definitions = dataPlaneSeries(settings);
+    this.definitions = definitions;
+    const loopKey = randomBytes(LOOP_KEY_OCTETS);
+    const roles = [...Array<"udp">(settings.threads).fill("udp"), "tcp" as const];
+    this.#threads = roles.map((role) => {
+      const series = new SharedSeries(definitions);
+      const dataPlane: DataPlaneOptions = {
+        role,
+        listen: settings.listen,
+        reusePort: role === "udp" && settings.threads > 1,
+        loopKey,
+        series: series.buffer,
+        settings: this.#settingsOf(settings, role),
+      };
+      const thread = new DataPlaneThread({
+        ...options,
+        dataPlane,
+        onApplied: () => this.#tellApplied(),
+        onLoop: (upstream) => {
+          onLoop(upstream);
+          this.post({ kind: "loop", upstream });
+        },
+      });
+      return { thread, series };
+    });
+  }
+
+  /** One after the other: the first that cannot listen is the one that is told of. */
+  async start(): Promise<void> {
+    await this.#openSockets();
+    for (const { thread } of this.#threads) {
+      await thread.start();
+      if (this.#isClosed) return;
+    }
+  }
+
+  /** Where UDP is served in batches: its sockets are made here, so that they outlive a thread. */
+  async #openSockets(): Promise<void> {
+    const { settings, logger } = this.#options;
+    const choice = await chooseBackEnd(settings.udp).catch((error: unknown) => {
+      if (!(error instanceof NativeUnavailableError)) throw error;
+      throw new DataPlaneStartError("ENOSYS", `cannot serve UDP in batches: ${error.message}`);
+    });
+    if (choice.kind === "dgram") {
+      logger.info({ component: "dns.server", udp: "dgram", reason: choice.reason }, "UDP back end chosen");
+      return;
+    }
+    logger.info({ component: "dns.server", udp: "batch" }, "UDP back end chosen");
+    for (const { thread } of this.#threads) {
+      if (thread.role === "udp") thread.openSockets(choice.calls);
+    }
+  }
+
+  post(message: ToDataPlane): void {
+    for (const { thread } of this.#threads) thread.post(message);
+  }
+
+  updateSettings(settings: Settings): void {
+    for (const { thread } of this.#threads)
+      thread.post({ kind: "settings", settings: this.#settingsOf(settings, thread.role) });
+  }
+
+  /** Whether some thread has not wholly applied this version of the table. */
+  isBehind(version: number): boolean {
+    return this.#threads.some(({ thread }) => thread.appliedVersion < version);
+  }
+
+  /** Resolves when no thread is behind `version` (asked anew each time), or when it is closed. */
+  async applied(version: () => number): Promise<void> {
+    while (this.isBehind(version()) && !this.#isClosed) {
+      await new Promise<void>((resolve) => {
+        this.#tellApplied = resolve;
+      });
+    }
+  }
+
+  /** Those who wait for a start or a version wait no longer. */
+  giveUp(): void {
+    this.#isClosed = true;
+    this.#tellApplied();
+  }
+
+  async close(): Promise<void> {
+    this.giveUp();
+    for (const { thread } of this.#threads.toReversed()) await thread.close();
+  }
+
+  series(): readonly SharedSeries[] {
+    return this.#threads.map(({ series }) => series);
+  }
+
+  bound(): readonly BoundAddress[] {
+    return this.#threads.flatMap(({ thread }) => thread.listening);
+  }
+
+  /** Where DNS is answered, `127.0.0.1:1053`, each address once. */
+  listening(): readonly string[] {
+    const texts = this.bound().map(({ address, port }) =>
+      isIPv6(address) ? `[${address}]:${port}` : `${address}:${port}`,
+    );
+    return [...new Set(texts)];
+  }
+
+  #settingsOf(settings: Settings, role: DataPlaneOptions["role"]): DataPlaneSettings {
+    return dataPlaneSettings(settings, this.#options.version, role === "udp" ? 1 / settings.threads : 1);
+  }
+}
+
+/** A tenth of the weight of a thread that answers. */
+const CONTROL_PLANE_NICENESS = 10;
+
+/**
+ * From here on the calling thread, and those that it makes, wait for threads that answer, where processors are scarce.
+ * Linux has a niceness for each thread, and takes none back: a data plane that is started again has it too.
+ */
+export function giveWay(): void {
+  if (process.platform !== "linux") return;
+  try {
+    setPriority(CONTROL_PLANE_NICENESS);
+  } catch {
+    // Where that is forbidden, all share alike.
+  }
+}
+
+/** For a digest that nobody guesses. */
+const LOOP_KEY_OCTETS = 32;

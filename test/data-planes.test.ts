@@ -1,0 +1,152 @@
+/** All threads of the data plane, under either UDP back end: fed, killed, followed by others, closed. */
+
+import { createSocket } from "node:dgram";
+import { once } from "node:events";
+import type { Worker } from "node:worker_threads";
+import { expect } from "chai";
+import { loadSettings } from "../src/config/load-settings.ts";
+import type { Settings } from "../src/config/settings.ts";
+import { DataPlanes } from "../src/data-planes.ts";
+import { chooseBackEnd } from "../src/native/choose-back-end.ts";
+import { silentLogger } from "../src/runtime.ts";
+import { packClientDelta } from "../src/table/client-index.ts";
+import type { HostChange } from "../src/table/host-record.ts";
+import { addressesOf, decoded, question } from "./server/fixtures.ts";
+import { freePort } from "./support/program.ts";
+import { addresses, delta, record, set } from "./table/samples.ts";
+
+const HOST = "own.example";
+/** Between two queries: a thread that follows a dead one is there after some hundreds of them. */
+const QUERY_EVERY_MS = 2;
+/** The one that had been received when the thread died. */
+const MOST_LOST = 1;
+
+for (const udp of ["batch", "dgram"] as const) {
+  describe(`data planes, ${udp}`, () => {
+    const closers: (() => unknown)[] = [];
+    before(async function () {
+      const choice = await chooseBackEnd(udp === "batch" ? "auto" : udp);
+      if (choice.kind === udp) return;
+      process.stdout.write(`    skipped: ${choice.kind === "dgram" ? choice.reason : ""}\n`);
+      this.skip();
+    });
+    afterEach(async () => {
+      for (const close of closers.splice(0).reverse()) await close();
+    });
+
+    /** Threads whose table always has the changes so far; the workers in the order of their start. */
+    async function start(threads = 1) {
+      const workers: Worker[] = [];
+      const noteWorker = (worker: Worker) => void workers.push(worker);
+      process.on("worker", noteWorker);
+      closers.push(() => process.off("worker", noteWorker));
+      const changes: HostChange[] = [];
+      const planes = new DataPlanes({
+        settings: settings(await freePort(), threads, udp),
+        version: "0",
+        logger: silentLogger,
+        wholeTable: () => delta(changes.length, ...changes),
+        wholeClients: () => packClientDelta({ clients: [], namespaces: [] }),
+        isSynced: () => true,
+        onLoop: () => {},
+      });
+      closers.push(() => planes.close());
+      await planes.start();
+      const change = async (...next: readonly HostChange[]) => {
+        changes.push(...next);
+        planes.post({ kind: "table", delta: delta(changes.length, ...next) });
+        await planes.applied(() => changes.length);
+      };
+      const { port } = planes.bound().find(({ transport }) => transport === "udp")!;
+      return { planes, workers, change, port };
+    }
+
+    it("applies a change at once, however idle it is", async () => {
+      const { change, port } = await start();
+      // The first change runs code that was never run.
+      await change(...set(record("first.example", addresses("192.0.2.1"))));
+      const tookMs: number[] = [];
+      for (let last = 1; last <= 5; last += 1) {
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        const startedMs = performance.now();
+        await change(...set(record(HOST, addresses(`192.0.2.${last}`))));
+        tookMs.push(performance.now() - startedMs);
+        expect(await ask(port)).to.deep.equal([`192.0.2.${last}`]);
+      }
+      expect(Math.min(...tookMs)).to.be.below(50);
+    });
+
+    it("answers on when a thread has died, with the port and the whole table", async () => {
+      const { planes, workers, change, port } = await start();
+      await change(...set(record(HOST, addresses("192.0.2.1"))));
+      const client = createSocket("udp4");
+      closers.push(() => client.close());
+      const answered = new Set<number>();
+      client.on("message", (message) => answered.add(decoded(new Uint8Array(message)).id));
+      let sent = 0;
+      const timer = setInterval(() => {
+        client.send(question(HOST, "A", { id: sent }), port, "127.0.0.1");
+        sent += 1;
+      }, QUERY_EVERY_MS);
+      closers.push(() => clearInterval(timer));
+      await until(() => answered.size > 20);
+      const [udpThread] = workers;
+      await udpThread!.terminate();
+      await until(() => workers.length === 3 && planes.bound().length === 2);
+      const answeredBefore = answered.size;
+      await until(() => answered.size > answeredBefore + 50);
+      clearInterval(timer);
+      // With dgram the sockets die with their thread, and what comes meanwhile is lost.
+      if (udp === "batch") await until(() => sent - answered.size <= MOST_LOST);
+      expect(await ask(port)).to.deep.equal(["192.0.2.1"]);
+    });
+
+    it("shares the port among threads, each with the whole table", async () => {
+      const { change, port, workers } = await start(2);
+      expect(workers.length).to.equal(3);
+      await change(...set(record(HOST, addresses("192.0.2.1"))));
+      // Each question comes from another port, and so by chance to either thread.
+      for (let count = 0; count < 20; count += 1) expect(await ask(port)).to.deep.equal(["192.0.2.1"]);
+    });
+
+    it("frees the port when it is closed", async () => {
+      const { planes, port } = await start();
+      await planes.close();
+      const socket = createSocket("udp4");
+      socket.bind(port, "127.0.0.1");
+      await once(socket, "listening");
+      socket.close();
+    });
+  });
+}
+
+function settings(port: number, threads: number, udp: string): Settings {
+  const argv = [
+    `--threads=${threads}`,
+    `--udp=${udp}`,
+    `--listen=127.0.0.1:${port}`,
+    "--source=nowhere",
+    "--upstreams=127.0.0.1:9",
+  ];
+  return loadSettings({ argv, env: {}, readFile: () => "", localAddresses: () => [] }).settings;
+}
+
+async function ask(port: number): Promise<string[]> {
+  const socket = createSocket("udp4");
+  try {
+    const reply = once(socket, "message", { signal: AbortSignal.timeout(3000) });
+    socket.send(question(HOST, "A"), port, "127.0.0.1");
+    const [octets] = (await reply) as [Buffer];
+    return addressesOf(decoded(new Uint8Array(octets)));
+  } finally {
+    socket.close();
+  }
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  const untilMs = performance.now() + 5000;
+  while (!condition()) {
+    if (performance.now() > untilMs) throw new Error("it never came");
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
