@@ -1,105 +1,136 @@
 /**
- * Which entries answer a host for one client, and how. Pure and independent of the order of its input.
+ * Which entries answer a host for which clients. Pure and independent of the order of its input.
  *
- * Only what the client sees and what would not be forwarded counts. The namespace that wins: the client's own,
- * else that of the oldest entry exported to it by name, else that of the oldest public entry (ties by name, then
- * namespace; without a creation time last). Never are two namespaces merged: one could add its addresses to
- * another's host. Within the winning namespace entries whose port numbers are equal to the oldest one's merge.
+ * Only what a client sees and what would not be forwarded for it counts. The namespace that wins: the client's
+ * own, else that of the oldest entry in a trusted namespace, else of the oldest one exported to it by name, else
+ * of the oldest public one (ties by name, then namespace; without a creation time last). Never are two namespaces
+ * merged: one could add its addresses to another's host. Within the winning namespace entries whose port numbers
+ * are equal to the oldest one's merge.
  */
 
 import type { AnswerMode, Namespace } from "../mesh/objects.ts";
-import type { IpAddress } from "../wire/ip-address.ts";
+import { CLIENT_CLASSES, type ClientClass } from "../table/host-record.ts";
+import { chooseAnswer } from "./choice.ts";
 import type { HostPlan } from "./host-plan.ts";
 
-export interface Standing {
-  /** Oldest first; empty: nobody answers the host. */
-  readonly winners: readonly HostPlan[];
-  readonly losers: readonly Loser[];
+export interface ClaimContext {
+  readonly modeOf: (plan: HostPlan) => AnswerMode;
+  readonly isTrusted: (namespace: Namespace) => boolean;
+  /** Some entry names the host as an endpoint. */
+  readonly isEndpoint: boolean;
 }
 
-export interface Loser {
-  readonly plan: HostPlan;
-  /** Why the winners answer in its place; the end of a sentence. */
-  readonly reason: string;
-}
+/** How near an entry is to a client; the smaller one wins. */
+export const Nearness = { OWN: 0, TRUSTED: 1, NAMED: 2, PUBLIC: 3 } as const;
+export type Nearness = (typeof Nearness)[keyof typeof Nearness];
 
-/** `viewer`: the client's namespace; undefined: not known, so only public entries count. */
-export function standingOf(
-  plans: Iterable<HostPlan>,
-  viewer: Namespace | undefined,
-  modeOf: (plan: HostPlan) => AnswerMode,
-): Standing {
-  const candidates = [...plans]
-    .filter((plan) => isVisible(plan, viewer) && chooseAnswer([plan], modeOf(plan)).kind !== "forward")
-    .sort((a, b) => rank(a, viewer) - rank(b, viewer) || compareAge(a, b));
-  const first = candidates[0];
-  if (first === undefined) return NOBODY;
-  if (candidates.length === 1) return { winners: candidates, losers: [] };
+/** All claims on one host. */
+export class Claims {
+  /** Oldest first; only those that somebody is answered from. */
+  readonly candidates: readonly HostPlan[];
+  readonly #context: ClaimContext;
+  /** For whom each candidate has an answer: a bit for each class. */
+  readonly #answered: ReadonlyMap<HostPlan, number>;
+  readonly #ofNamespace: ReadonlyMap<Namespace, readonly HostPlan[]>;
+  readonly #namedTo = new Map<Namespace, HostPlan[]>();
+  readonly #trusted: readonly HostPlan[];
+  readonly #public: readonly HostPlan[];
 
-  const { namespace } = first.entry.ref;
-  const ofNamespace = candidates.filter((plan) => plan.entry.ref.namespace === namespace).sort(compareAge);
-  const oldest = ofNamespace[0]!;
-  const winners = ofNamespace.filter((plan) => plan.portsKey === oldest.portsKey);
-  const losers = candidates
-    .filter((plan) => !winners.includes(plan))
-    .map((plan) => ({ plan, reason: reasonAgainst(plan, oldest, viewer) }));
-  return { winners, losers };
-}
-
-/** What of a host's addresses is answered. */
-export type Choice =
-  | { readonly kind: "virtual"; readonly addresses: readonly IpAddress[] }
-  | { readonly kind: "real" }
-  /** Nothing: the host is not ours. */
-  | { readonly kind: "forward" };
-
-/**
- * The choice for a client of which we do not know whether it is in the mesh: `auto` gives it no allocated
- * virtual address, and the user's own one only where real addresses are not resolved from names.
- * `winners`: merged entries, oldest first; the oldest one's class and mode decide.
- */
-export function chooseAnswer(winners: readonly HostPlan[], mode: AnswerMode): Choice {
-  const real: Choice = winners.some((plan) => plan.real !== undefined) ? REAL : FORWARD;
-  switch (mode) {
-    case "resolved":
-      return real;
-    case "virtual":
-      return virtualOf(winners, true) ?? real;
-    case "auto":
-      switch (winners[0]?.answerClass ?? "none") {
-        case "static":
-        case "selected":
-        case "none":
-          return virtualOf(winners, false) ?? real;
-        case "dynamic":
-          return real.kind === "real" ? real : (virtualOf(winners, false) ?? FORWARD);
-        case "names":
-        case "itself":
-          return real;
+  constructor(plans: readonly HostPlan[], context: ClaimContext) {
+    this.#context = context;
+    const answered = new Map(plans.map((plan) => [plan, this.#classesOf(plan)]));
+    // Kept for each host: a copy takes no more room than it needs, as what a filter returns does.
+    const candidates = plans.filter((plan) => answered.get(plan) !== 0).slice();
+    if (candidates.length > 1) candidates.sort(compareAge);
+    this.candidates = candidates;
+    this.#answered = answered;
+    this.#ofNamespace = Map.groupBy(candidates, namespaceOf);
+    this.#trusted = candidates.filter((plan) => context.isTrusted(namespaceOf(plan)));
+    this.#public = candidates.filter(({ visibility }) => visibility.isPublic);
+    for (const plan of candidates)
+      for (const namespace of plan.visibility.namespaces) {
+        const named = this.#namedTo.get(namespace);
+        if (named === undefined) this.#namedTo.set(namespace, [plan]);
+        else named.push(plan);
       }
+  }
+
+  /** Whose clients may get something else than those of any other namespace. */
+  specialNamespaces(): ReadonlySet<Namespace> {
+    const special = new Set(this.#namedTo.keys());
+    for (const plan of this.#public) special.add(namespaceOf(plan));
+    return special;
+  }
+
+  /**
+   * The merged entries that answer, oldest first; empty: nobody does. `viewer`: the client's namespace;
+   * undefined: one that nothing names, or not known.
+   */
+  winners(viewer: Namespace | undefined, client: ClientClass): readonly HostPlan[] {
+    const counts = (plan: HostPlan) => this.hasAnswerFor(plan, client) && isVisible(plan, viewer);
+    const [only, second] = this.candidates;
+    if (only === undefined) return NOBODY;
+    if (second === undefined) return counts(only) ? this.candidates : NOBODY;
+    const own = viewer === undefined ? undefined : this.#ofNamespace.get(viewer)?.find(counts);
+    // Oldest first, as the candidates are.
+    const named = () => (viewer === undefined ? undefined : this.#namedTo.get(viewer)?.find(counts));
+    const nearest = own ?? this.#trusted.find(counts) ?? named() ?? this.#public.find(counts);
+    if (nearest === undefined) return NOBODY;
+    const merged = this.#ofNamespace.get(namespaceOf(nearest))!.filter(counts);
+    return merged.length === 1 ? merged : merged.filter(({ portsKey }) => portsKey === merged[0]!.portsKey);
+  }
+
+  hasAnswerFor(plan: HostPlan, client: ClientClass): boolean {
+    return ((this.#answered.get(plan) ?? 0) & CLASS_BITS[client]) !== 0;
+  }
+
+  /** Of an entry that the viewer sees. */
+  nearness(plan: HostPlan, viewer: Namespace | undefined): Nearness {
+    return nearnessOf(plan, viewer, this.#context.isTrusted);
+  }
+
+  #classesOf(plan: HostPlan): number {
+    const { modeOf, isEndpoint } = this.#context;
+    const mode = modeOf(plan);
+    let classes = 0;
+    for (const client of CLIENT_CLASSES)
+      if (chooseAnswer([plan], mode, client, isEndpoint).kind !== "forward") classes |= CLASS_BITS[client];
+    return classes;
   }
 }
 
-const NOBODY: Standing = { winners: [], losers: [] };
-const REAL: Choice = { kind: "real" };
-const FORWARD: Choice = { kind: "forward" };
-
-function virtualOf(winners: readonly HostPlan[], takesAllocated: boolean): Choice | undefined {
-  const lists = winners
-    .map((plan) => plan.virtual)
-    .filter((virtual) => virtual !== undefined && (takesAllocated || !virtual.isAllocated));
-  if (lists.length === 0) return undefined;
-  return { kind: "virtual", addresses: [...new Set(lists.flatMap((list) => list?.addresses ?? []))] };
+/** Less than 0: of two entries that the viewer sees `a` comes first, of whatever host. */
+export function compareClaims(
+  a: HostPlan,
+  b: HostPlan,
+  viewer: Namespace | undefined,
+  isTrusted: ClaimContext["isTrusted"],
+): number {
+  return nearnessOf(a, viewer, isTrusted) - nearnessOf(b, viewer, isTrusted) || compareAge(a, b);
 }
 
-function isVisible({ visibility }: HostPlan, viewer: Namespace | undefined): boolean {
+export function isVisible({ visibility }: HostPlan, viewer: Namespace | undefined): boolean {
   return visibility.isPublic || (viewer !== undefined && visibility.namespaces.has(viewer));
 }
 
-/** The smaller one wins. */
-function rank({ entry, visibility }: HostPlan, viewer: Namespace | undefined): number {
-  if (entry.ref.namespace === viewer) return 0;
-  return visibility.isPublic ? 2 : 1;
+const NOBODY: readonly HostPlan[] = [];
+
+function nearnessOf(
+  plan: HostPlan,
+  viewer: Namespace | undefined,
+  isTrusted: ClaimContext["isTrusted"],
+): Nearness {
+  if (namespaceOf(plan) === viewer) return Nearness.OWN;
+  if (isTrusted(namespaceOf(plan))) return Nearness.TRUSTED;
+  return plan.visibility.isPublic ? Nearness.PUBLIC : Nearness.NAMED;
+}
+
+const CLASS_BITS = Object.fromEntries(CLIENT_CLASSES.map((client, at) => [client, 1 << at])) as Readonly<
+  Record<ClientClass, number>
+>;
+
+function namespaceOf({ entry }: HostPlan): Namespace {
+  return entry.ref.namespace;
 }
 
 function compareAge({ entry: a }: HostPlan, { entry: b }: HostPlan): number {
@@ -112,14 +143,4 @@ function compareAge({ entry: a }: HostPlan, { entry: b }: HostPlan): number {
 
 function compare<T extends string | number>(a: T, b: T): number {
   return a < b ? -1 : a > b ? 1 : 0;
-}
-
-function reasonAgainst(loser: HostPlan, winner: HostPlan, viewer: Namespace | undefined): string {
-  const { kind, namespace, name } = winner.entry.ref;
-  const who = `${kind} ${namespace}/${name}`;
-  if (rank(loser, viewer) !== rank(winner, viewer)) return `${who} is nearer to the client`;
-  const isSameNamespace = loser.entry.ref.namespace === namespace;
-  if (isSameNamespace) return `${who} of the same namespace comes first and has other ports`;
-  const isOlder = loser.entry.createdAtMs !== winner.entry.createdAtMs;
-  return `${who} ${isOlder ? "is older" : "is as old and its name sorts first"}`;
 }

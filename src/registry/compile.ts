@@ -1,5 +1,5 @@
 /**
- * From linked plans, resolutions and selections to the record that the data plane answers from. Pure.
+ * From linked plans, resolutions and selections to what some clients of a host get. Pure.
  *
  *   targets of one family                   the other family      this family
  *   some address                            any                   the union of what is there
@@ -11,19 +11,20 @@
  */
 
 import type { Problem } from "../mesh/problem.ts";
+import type { PublishedState } from "../mesh/publication.ts";
 import type { MonotonicMs } from "../runtime.ts";
 import {
   type AnswerSource,
   type FamilyAnswer,
-  type HostRecord,
+  type HostVariant,
   MIN_RESOLVED_TTL_SECONDS,
 } from "../table/host-record.ts";
-import type { HostName } from "../wire/host-name.ts";
 import { type Family, familyOf, type IpAddress } from "../wire/ip-address.ts";
 import { type FamilyState, type GatherInput, gather } from "./gather.ts";
 import type { HostPlan } from "./host-plan.ts";
 import type { Linked } from "./link.ts";
 import { MAX_ADDRESSES_PER_FAMILY, type RegistrySettings } from "./settings.ts";
+import type { Weighted } from "./weighted.ts";
 
 export type CompileSettings = Pick<
   RegistrySettings,
@@ -36,7 +37,7 @@ export interface RealInput extends GatherInput {
 }
 
 export interface Compiled {
-  readonly record: HostRecord;
+  readonly variant: HostVariant;
   readonly problems: readonly Problem[];
   /** Some family has no address while a first attempt is under way. */
   readonly isPending: boolean;
@@ -44,7 +45,6 @@ export interface Compiled {
 
 /** `winners`: the merged entries, oldest first. `addresses`: their virtual ones that are allowed. */
 export function compileVirtual(
-  host: HostName,
   winners: readonly HostPlan[],
   addresses: readonly IpAddress[],
   settings: CompileSettings,
@@ -61,26 +61,48 @@ export function compileVirtual(
     ),
   };
   return {
-    record: recordOf(host, "virtual", answers, settings, {}),
+    variant: variantOf("virtual", answers, settings),
     problems: [],
     isPending: false,
   };
 }
 
+/** The ClusterIPs of the Service that leads on to the real addresses. */
+export function compilePublished(
+  winners: readonly HostPlan[],
+  state: Exclude<PublishedState, { kind: "refused" }>,
+  pendingUntilMs: MonotonicMs,
+  settings: CompileSettings,
+): Compiled {
+  if (state.kind === "published") {
+    const { variant, ...rest } = compileVirtual(winners, state.addresses, settings);
+    return { ...rest, variant: { ...variant, source: "published" } };
+  }
+  const pending = { kind: "pending", untilMs: pendingUntilMs } as const;
+  return {
+    variant: variantOf("published", { A: pending, AAAA: pending }, settings),
+    problems: [],
+    isPending: true,
+  };
+}
+
 export function compileReal(input: RealInput, settings: CompileSettings): Compiled {
-  const { host, parts } = input;
+  const { parts } = input;
+  const { answerClass, distribution } = parts[0]!.plan;
+  const hasPlaces = distribution !== undefined;
   const problems: Problem[] = [];
   const families = gather(input, problems);
   const ttlSeconds = Math.min(...parts.map((part) => ttlOfPart(part, settings)));
   const answers = {
-    A: familyAnswer(families.A, families.AAAA, ttlSeconds, input.pendingUntilMs),
-    AAAA: familyAnswer(families.AAAA, families.A, ttlSeconds, input.pendingUntilMs),
+    A: familyAnswer(families.A, families.AAAA, ttlSeconds, hasPlaces, input.pendingUntilMs),
+    AAAA: familyAnswer(families.AAAA, families.A, ttlSeconds, hasPlaces, input.pendingUntilMs),
   };
   const isForItself = parts.every(({ plan }) => plan.real === undefined || plan.answerClass === "itself");
   return {
-    record: recordOf(host, sourceOf(parts), answers, settings, {
+    variant: variantOf(sourceOf(parts), answers, settings, {
       isPass: isForItself && families.A.isDenied && families.AAAA.isDenied,
-      forwardsDnssec: parts[0]?.plan.answerClass === "itself",
+      forwardsDnssec: answerClass === "itself",
+      ...(distribution === undefined ? {} : { distribution }),
     }),
     problems,
     isPending: answers.A.kind === "pending" || answers.AAAA.kind === "pending",
@@ -94,6 +116,7 @@ function familyAnswer(
   own: FamilyState,
   other: FamilyState,
   ttlSeconds: number,
+  hasPlaces: boolean,
   pendingUntilMs: MonotonicMs,
 ): FamilyAnswer {
   if (own.addresses.size > 0) {
@@ -104,7 +127,7 @@ function familyAnswer(
     );
     return {
       kind: "addresses",
-      ...sorted(own.addresses),
+      ...sorted(own.addresses, hasPlaces),
       ttlSeconds: capSeconds,
       ...(own.expiresAtMs === undefined ? {} : { expiresAtMs: own.expiresAtMs }),
       isStale: own.isStale,
@@ -126,17 +149,18 @@ function constantAnswer(addresses: readonly IpAddress[], ttlSeconds: number): Fa
 }
 
 /** The first so many in the order of their coming (that of the entries' text), sorted; weights where they differ. */
-function sorted(addresses: ReadonlyMap<IpAddress, number>): {
-  readonly addresses: readonly IpAddress[];
-  readonly weights?: readonly number[];
-} {
+function sorted(
+  addresses: ReadonlyMap<IpAddress, Weighted>,
+  hasPlaces: boolean,
+): Pick<FamilyAnswer & { kind: "addresses" }, "addresses" | "weights" | "localities"> {
   const kept = [...addresses].slice(0, MAX_ADDRESSES_PER_FAMILY).sort(([a], [b]) => (a < b ? -1 : 1));
-  const list = kept.map(([address]) => address);
   // Envoy takes an endpoint without a weight for one of weight 1.
-  const weights = kept.map(([, weight]) => weight || 1);
-  return weights.every((weight) => weight === weights[0])
-    ? { addresses: list }
-    : { addresses: list, weights };
+  const weights = kept.map(([, { weight }]) => weight || 1);
+  return {
+    addresses: kept.map(([address]) => address),
+    ...(weights.every((weight) => weight === weights[0]) ? {} : { weights }),
+    ...(hasPlaces ? { localities: kept.map(([, { locality }]) => locality) } : {}),
+  };
 }
 
 /** The entry's own TTL, else the smallest that its kinds of addresses have. */
@@ -154,18 +178,19 @@ function sourceOf(parts: readonly Linked[]): AnswerSource {
   return parts.some((part) => part.selectors.length > 0) ? "workload" : "static";
 }
 
-function recordOf(
-  host: HostName,
+function variantOf(
   source: AnswerSource,
   answers: Readonly<Record<Family, FamilyAnswer>>,
   { negativeTtlSeconds }: CompileSettings,
-  { isPass = false, forwardsDnssec = false },
-): HostRecord {
-  const isAuthoritative = source !== "resolved";
+  rest: Partial<HostVariant> = {},
+): HostVariant {
   return {
-    host,
-    views: [
-      { visibleTo: "all", isPass, isAuthoritative, source, forwardsDnssec, negativeTtlSeconds, answers },
-    ],
+    isPass: false,
+    isAuthoritative: source !== "resolved",
+    source,
+    forwardsDnssec: false,
+    negativeTtlSeconds,
+    answers,
+    ...rest,
   };
 }

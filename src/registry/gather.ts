@@ -14,8 +14,10 @@ import type { SelectorTarget } from "./host-plan.ts";
 import type { Linked, LinkedName } from "./link.ts";
 import { mismatchedPorts } from "./plan-endpoints.ts";
 import { forbiddenKind } from "./policy.ts";
+import { workloadPorts } from "./ports.ts";
 import type { SelectedWorkload } from "./selection.ts";
 import { MAX_ADDRESSES_PER_FAMILY } from "./settings.ts";
+import { addWeighted, type Weighted } from "./weighted.ts";
 
 export interface GatherInput {
   readonly host: HostName;
@@ -39,8 +41,7 @@ export function gather(input: GatherInput, problems: Problem[]): Readonly<Record
 
 /** What is there in one family, and what is missing. */
 export interface FamilyState {
-  /** With weights; 0: not said. */
-  readonly addresses: ReadonlyMap<IpAddress, number>;
+  readonly addresses: ReadonlyMap<IpAddress, Weighted>;
   readonly isPending: boolean;
   readonly isStale: boolean;
   /** The earliest of the fresh names that have addresses here. */
@@ -57,23 +58,23 @@ export interface Failure {
   readonly text: string;
 }
 
-interface Constants {
-  readonly A: ReadonlyMap<IpAddress, number>;
-  readonly AAAA: ReadonlyMap<IpAddress, number>;
-}
+type Constants = Readonly<Record<Family, ReadonlyMap<IpAddress, Weighted>>>;
 
 /** Inline endpoint addresses and selected workloads. */
 function gatherConstants({ parts, workloadsOf }: GatherInput, problems: Problem[]): Constants {
-  const constants = { A: new Map<IpAddress, number>(), AAAA: new Map<IpAddress, number>() };
-  const add = (address: IpAddress, weight: number) => {
-    const ofFamily = constants[familyOf(address)];
-    ofFamily.set(address, Math.max(ofFamily.get(address) ?? 0, weight));
+  const constants = { A: new Map<IpAddress, Weighted>(), AAAA: new Map<IpAddress, Weighted>() };
+  const { entry, allowedAddresses } = parts[0]!.plan;
+  const add = (address: IpAddress, weighted: Weighted) => {
+    const kind = forbiddenKind(address, allowedAddresses);
+    if (kind === undefined) addWeighted(constants[familyOf(address)], address, weighted);
+    // Allowed where it is from, in the namespace of a linked host, not here.
+    else problems.push(problem("AddressForbidden", entry.ref, "", `${address} is a ${kind} address.`));
   };
   for (const { plan, fixed, selectors } of parts) {
-    for (const { address, weight } of fixed) add(address, weight);
+    for (const each of fixed) add(each.address, each);
     for (const target of selectors)
       for (const selected of workloadsOf(target)) {
-        for (const ip of selected.ips) add(ip, selected.weight);
+        for (const ip of selected.ips) add(ip, selected);
         problems.push(...selected.problems);
         // A host that is merely linked to the selecting one has ports of its own.
         if (plan.answerClass === "selected") problems.push(...portProblems(plan.entry, selected));
@@ -83,8 +84,7 @@ function gatherConstants({ parts, workloadsOf }: GatherInput, problems: Problem[
 }
 
 function portProblems(entry: ServiceEntry, { workload }: SelectedWorkload): readonly Problem[] {
-  if (!("endpoint" in workload)) return [];
-  return mismatchedPorts(entry, workload.endpoint.ports)
+  return mismatchedPorts(entry, workloadPorts(workload))
     .filter(({ isNamed }) => isNamed)
     .map(({ port, reached }) => {
       const message = `Port ${port.number} (${port.name}) of ${entry.ref.name} is port ${reached} here.`;
@@ -94,13 +94,13 @@ function portProblems(entry: ServiceEntry, { workload }: SelectedWorkload): read
 
 function mergedNames(parts: readonly Linked[]): readonly LinkedName[] {
   if (parts.length === 1) return parts[0]!.names;
-  const names = new Map<HostName, LinkedName>();
+  const names = new Map<HostName, Weighted>();
+  const itself = new Set<HostName>();
   for (const each of parts.flatMap((part) => part.names)) {
-    const known = names.get(each.name);
-    const weight = Math.max(each.weight, known?.weight ?? 0);
-    names.set(each.name, { name: each.name, weight, isItself: each.isItself || known?.isItself === true });
+    addWeighted(names, each.name, each);
+    if (each.isItself) itself.add(each.name);
   }
-  return [...names.values()];
+  return [...names].map(([name, weighted]) => ({ name, ...weighted, isItself: itself.has(name) }));
 }
 
 function gatherFamily(
@@ -117,13 +117,15 @@ function gatherFamily(
   let failure: Failure | undefined;
   let denied = 0;
   let filtered = 0;
-  const { ref } = parts[0]!.plan.entry;
+  const { entry, allowedAddresses } = parts[0]!.plan;
+  const { ref } = entry;
 
   /** Adds what may be answered; returns whether that was anything. */
   const add = (name: LinkedName, resolved: readonly IpAddress[]): boolean => {
-    const allowed = resolved.filter((address) => forbiddenKind(address) === undefined);
-    if (allowed.length < resolved.length) problems.push(forbidden(ref, name.name, resolved));
-    for (const address of allowed) addresses.set(address, Math.max(addresses.get(address) ?? 0, name.weight));
+    const allowed = resolved.filter((address) => forbiddenKind(address, allowedAddresses) === undefined);
+    const refused = resolved.find((address) => !allowed.includes(address));
+    if (refused !== undefined) problems.push(forbidden(ref, name.name, refused));
+    for (const address of allowed) addWeighted(addresses, address, name);
     if (allowed.length === 0) filtered += 1;
     return allowed.length > 0;
   };
@@ -194,9 +196,8 @@ function cut(name: HostName, text: string): string {
   return `${name.length <= room ? name : `...${name.slice(name.length - room + 3)}`}: ${text}`;
 }
 
-function forbidden(ref: ObjectRef, name: HostName, addresses: readonly IpAddress[]): Problem {
-  const first = addresses.find((address) => forbiddenKind(address) !== undefined)!;
-  const message = `${name} resolves to ${first}, a ${forbiddenKind(first)} address.`;
+function forbidden(ref: ObjectRef, name: HostName, address: IpAddress): Problem {
+  const message = `${name} resolves to ${address}, a ${forbiddenKind(address)} address.`;
   return problem("AddressForbidden", ref, "", message);
 }
 

@@ -9,6 +9,7 @@ import type { HostName } from "../wire/host-name.ts";
 import type { IpAddress } from "../wire/ip-address.ts";
 import type { HostPlan, NameTarget, SelectorTarget, WeightedAddress } from "./host-plan.ts";
 import { MAX_NAMES_PER_HOST } from "./settings.ts";
+import { addWeighted, isKnown, UNKNOWN_LOCALITY, type Weighted } from "./weighted.ts";
 
 /** What one entry's plan needs, wherever it stands written. */
 export interface Linked {
@@ -22,10 +23,8 @@ export interface Linked {
   readonly problems: readonly Problem[];
 }
 
-export interface LinkedName {
+export interface LinkedName extends Weighted {
   readonly name: HostName;
-  /** 0: not said. */
-  readonly weight: number;
   /** The host of the plan itself, not an endpoint's name. */
   readonly isItself: boolean;
 }
@@ -34,9 +33,7 @@ export interface LinkContext {
   /** The plans with real addresses that answer the host for this namespace; empty: it is not an own host. */
   readonly realPlansOf: (host: HostName, viewer: Namespace) => readonly HostPlan[];
   /** Host names among the selected WorkloadEntries. */
-  readonly selectedNames: (
-    target: SelectorTarget,
-  ) => readonly { readonly name: HostName; readonly weight: number }[];
+  readonly selectedNames: (target: SelectorTarget) => readonly (Weighted & { readonly name: HostName })[];
 }
 
 /** How many own hosts may stand one behind the other. */
@@ -45,8 +42,9 @@ const MAX_DEPTH = 8;
 const MAX_FOLLOWED_NAMES = 1024;
 
 export function link(plan: HostPlan, context: LinkContext): Linked {
-  const fixed = new Map<IpAddress, number>();
-  const names = new Map<HostName, LinkedName>();
+  const fixed = new Map<IpAddress, Weighted>();
+  const names = new Map<HostName, Weighted>();
+  const itself = new Set<HostName>();
   const selectors = new Map<string, SelectorTarget>();
   const reads = new Set<HostName>();
   const problems: Problem[] = [];
@@ -58,28 +56,24 @@ export function link(plan: HostPlan, context: LinkContext): Linked {
     problems.push(problem(code, plan.entry.ref, "spec.endpoints", message));
   };
 
-  /** `weight`: of the endpoint that led here, in the place of the host's own weights; 0: not said. */
-  const expand = (from: HostPlan, weight: number) => {
+  /** `by`: the endpoint that led here; its weight stands in the place of the host's own ones. */
+  const expand = (from: HostPlan, by: Weighted) => {
     path.push(from.host);
-    for (const each of from.real?.fixed ?? [])
-      fixed.set(each.address, Math.max(fixed.get(each.address) ?? 0, weight || each.weight));
+    for (const each of from.real?.fixed ?? []) addWeighted(fixed, each.address, under(by, each));
     for (const target of from.real?.targets ?? []) {
       if (target.kind === "name") {
-        follow({ ...target, weight: weight || target.weight }, from.entry.ref.namespace);
+        follow({ ...target, ...under(by, target) }, from.entry.ref.namespace);
         continue;
       }
       selectors.set(target.key, target);
       for (const each of context.selectedNames(target))
-        follow(
-          { kind: "name", isItself: false, name: each.name, weight: weight || each.weight },
-          target.namespace,
-        );
+        follow({ kind: "name", isItself: false, name: each.name, ...under(by, each) }, target.namespace);
     }
     path.pop();
   };
 
   const follow = (target: NameTarget, viewer: Namespace) => {
-    const { name, weight } = target;
+    const { name } = target;
     if (target.isItself) return askUpstream(target);
     followed += 1;
     if (followed > MAX_FOLLOWED_NAMES) return askUpstream(target);
@@ -94,25 +88,21 @@ export function link(plan: HostPlan, context: LinkContext): Linked {
       report("LimitExceeded", `The endpoint ${name} stands behind more than ${MAX_DEPTH} other hosts.`);
       return askUpstream(target);
     }
-    for (const each of plans) expand(each, weight);
+    for (const each of plans) expand(each, target);
   };
 
-  const askUpstream = ({ name, weight, isItself }: NameTarget) => {
-    const known = names.get(name);
-    if (known === undefined && names.size === MAX_NAMES_PER_HOST) {
+  const askUpstream = ({ name, isItself, ...weighted }: NameTarget) => {
+    const isKnownName = names.has(name);
+    if (!isKnownName && names.size === MAX_NAMES_PER_HOST) {
       excess += 1;
       return;
     }
+    addWeighted(names, name, weighted);
     // A name that another host resolves for itself is an endpoint's name for this one.
-    const isOwn = isItself && name === plan.host;
-    names.set(name, {
-      name,
-      weight: Math.max(known?.weight ?? 0, weight),
-      isItself: isOwn || known?.isItself === true,
-    });
+    if (isItself && name === plan.host) itself.add(name);
   };
 
-  expand(plan, 0);
+  expand(plan, { weight: 0, locality: UNKNOWN_LOCALITY });
   if (followed > MAX_FOLLOWED_NAMES)
     report(
       "LimitExceeded",
@@ -122,10 +112,20 @@ export function link(plan: HostPlan, context: LinkContext): Linked {
     report("LimitExceeded", `${excess} names are more than ${MAX_NAMES_PER_HOST} for ${plan.host}.`);
   return {
     plan,
-    fixed: [...fixed].map(([address, weight]) => ({ address, weight })),
-    names: [...names.values()],
+    fixed: [...fixed].map(([address, { weight, locality }]) => ({ address, weight, locality })),
+    names: [...names].map(([name, { weight, locality }]) => ({
+      name,
+      weight,
+      locality,
+      isItself: itself.has(name),
+    })),
     selectors: [...selectors.values()],
     reads,
     problems,
   };
+}
+
+/** What an endpoint's host has, with the endpoint's own weight, and its place where the host says none. */
+function under(by: Weighted, own: Weighted): Weighted {
+  return { weight: by.weight || own.weight, locality: isKnown(own.locality) ? own.locality : by.locality };
 }

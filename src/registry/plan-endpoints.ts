@@ -3,31 +3,43 @@
 import type { Endpoint, ServiceEntry, ServicePort } from "../mesh/objects.ts";
 import { assertNever } from "../runtime.ts";
 import type { HostName } from "../wire/host-name.ts";
-import { familyOf, type IpAddress } from "../wire/ip-address.ts";
+import { familyOf, type IpAddress, type IpPrefix } from "../wire/ip-address.ts";
 import type { NameTarget, RealPlan, Report, WeightedAddress } from "./host-plan.ts";
+import { endpointLocality } from "./locality.ts";
 import { forbiddenKind } from "./policy.ts";
 import { MAX_ADDRESSES_PER_FAMILY, MAX_NAMES_PER_HOST } from "./settings.ts";
+import { addWeighted, isKnown, UNKNOWN_LOCALITY, type Weighted } from "./weighted.ts";
 
-/** `takesNames`: false for resolution STATIC. `network`: ours; undefined: not known. */
+export interface EndpointContext {
+  /** False for resolution STATIC. */
+  readonly takesNames: boolean;
+  /** Ours; undefined: not known. */
+  readonly network: string | undefined;
+  /** Of the addresses that are never answered otherwise. */
+  readonly allowed: readonly IpPrefix[];
+}
+
 export function planEndpoints(
   entry: ServiceEntry,
-  takesNames: boolean,
-  network: string | undefined,
+  { takesNames, network, allowed }: EndpointContext,
   report: Report,
 ): RealPlan {
-  const addresses = new Map<IpAddress, number>();
-  const names = new Map<HostName, number>();
+  const addresses = new Map<IpAddress, Weighted>();
+  const names = new Map<HostName, Weighted>();
   const counts = { A: 0, AAAA: 0 };
   let excess = 0;
   for (const endpoint of entry.endpoints) {
-    const { address, path, weight } = endpoint;
+    const { address, path } = endpoint;
     if (isInOtherNetwork(endpoint, network)) {
       report("EndpointOtherNetwork", path, `${path} is in the network ${endpoint.network}.`);
       continue;
     }
+    const locality = endpointLocality(endpoint, network);
+    // Most endpoints do not say where they are: kept once.
+    const weighted = { weight: endpoint.weight, locality: isKnown(locality) ? locality : UNKNOWN_LOCALITY };
     switch (address.kind) {
       case "ip": {
-        const kind = forbiddenKind(address.ip);
+        const kind = forbiddenKind(address.ip, allowed);
         if (kind !== undefined) {
           report("AddressForbidden", `${path}.address`, `${address.ip} is a ${kind} address.`);
           continue;
@@ -37,7 +49,7 @@ export function planEndpoints(
           excess += 1;
           continue;
         }
-        addresses.set(address.ip, Math.max(known ?? 0, weight));
+        addWeighted(addresses, address.ip, weighted);
         break;
       }
       case "name": {
@@ -50,7 +62,7 @@ export function planEndpoints(
           excess += 1;
           continue;
         }
-        names.set(address.name, Math.max(known ?? 0, weight));
+        addWeighted(names, address.name, weighted);
         break;
       }
       case "unix":
@@ -72,9 +84,17 @@ export function planEndpoints(
         `or ${MAX_NAMES_PER_HOST} names.`,
     );
   return {
-    fixed: [...addresses].map(([address, weight]): WeightedAddress => ({ address, weight })),
+    fixed: [...addresses].map(
+      ([address, { weight, locality }]): WeightedAddress => ({ address, weight, locality }),
+    ),
     targets: [...names].map(
-      ([name, weight]): NameTarget => ({ kind: "name", name, weight, isItself: false }),
+      ([name, { weight, locality }]): NameTarget => ({
+        kind: "name",
+        name,
+        weight,
+        locality,
+        isItself: false,
+      }),
     ),
   };
 }

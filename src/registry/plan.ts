@@ -11,11 +11,14 @@
  * A host with neither real nor (usable) virtual addresses is not ours: it is forwarded.
  */
 
-import type { Labels, ServiceEntry } from "../mesh/objects.ts";
+import { namespaceLabels } from "../mesh/label-selector.ts";
+import type { Labels, Namespace, NamespaceObject, ServiceEntry } from "../mesh/objects.ts";
 import { type Problem, problem } from "../mesh/problem.ts";
+import { createAllocatedTest, takesAllocated } from "../mesh/virtual-addresses.ts";
 import { assertNever } from "../runtime.ts";
 import { type HostName, isWildcard } from "../wire/host-name.ts";
-import { FAMILIES, type Family, familyOf, type IpAddress } from "../wire/ip-address.ts";
+import { FAMILIES, type Family, familyOf, type IpAddress, type IpPrefix } from "../wire/ip-address.ts";
+import { isExcluded } from "./exclude.ts";
 import type {
   AnswerClass,
   EntryPlan,
@@ -26,63 +29,104 @@ import type {
   VirtualPlan,
   Visibility,
 } from "./host-plan.ts";
+import { allowedAddresses, judge, maxVisibilityOf, narrowed } from "./host-policy.ts";
+import { distributionOf } from "./locality.ts";
 import { planEndpoints } from "./plan-endpoints.ts";
-import { forbiddenKind, hostFault } from "./policy.ts";
+import { forbiddenKind, judgeName, namespaceLabelOf } from "./policy.ts";
 import { MAX_ADDRESSES_PER_FAMILY, type RegistrySettings } from "./settings.ts";
+import { UNKNOWN_LOCALITY } from "./weighted.ts";
 
-/** The settings that plans depend on. */
-export type PlanContext = Pick<RegistrySettings, "clusterDomain" | "network" | "defaultExportTo">;
+/** What plans depend on besides their entries. */
+export interface PlanContext {
+  readonly settings: Pick<
+    RegistrySettings,
+    | "clusterDomain"
+    | "network"
+    | "defaultExportTo"
+    | "hostPolicy"
+    | "defaultVisibility"
+    | "excludeSelectors"
+    | "virtualRanges"
+  >;
+  /** Undefined: there is no such Namespace, or none is known at all. */
+  readonly namespaceOf: (name: Namespace) => NamespaceObject | undefined;
+}
 
 export function planEntry(entry: ServiceEntry, context: PlanContext): EntryPlan {
+  const { settings, namespaceOf } = context;
+  const home = entry.ref.namespace;
+  if (isExcluded(entry, settings.excludeSelectors)) return planNothing(entry);
   const problems: Problem[] = [];
   const report: Report = (code, path, message) => problems.push(problem(code, entry.ref, path, message));
-  const visibility = visibilityOf(entry, context);
-  if (!visibility.isPublic)
-    report(
-      "NotPublic",
-      "spec.exportTo",
-      `The entry is exported to ${exportedTo(entry, context)}, not to '*'.`,
-    );
+  const labels = namespaceLabels(home, namespaceOf(home)?.labels);
+  const visibility = planVisibility(entry, labels, settings, report);
+  const allowed = allowedAddresses(labels, settings.hostPolicy);
 
-  const hosts: HostName[] = [];
+  const hosts: { readonly host: HostName; readonly isFallback: boolean }[] = [];
   const rejectedHosts: HostName[] = [];
+  const { clusterDomain } = settings;
+  const namespaceExists = (name: Namespace) => namespaceOf(name) !== undefined;
   for (const host of entry.hosts) {
-    const fault = hostFault(host, context.clusterDomain);
-    (fault === undefined ? hosts : rejectedHosts).push(host);
-    if (fault !== undefined) report(fault.code, "spec.hosts", `${fault.message}.`);
+    const verdict = judgeName(host, home, { clusterDomain, namespaceExists });
+    const judgement = judge(host, labels, settings);
+    if (verdict.kind === "refused") report(verdict.code, "spec.hosts", `${verdict.message}.`);
+    else if (judgement.kind === "refused")
+      report("HostRejected", "spec.hosts", `host ${host} ${judgement.reason}.`);
+    else {
+      hosts.push({ host, isFallback: verdict.isFallback });
+      continue;
+    }
+    rejectedHosts.push(host);
   }
-  const real = planReal(entry, context, report);
-  const userVirtual = planUserVirtual(entry, report);
-  const allocated = userVirtual === undefined ? planAllocated(entry, report) : NONE_ALLOCATED;
+  const real = planReal(entry, settings.network, allowed, report);
+  const portNotes = problems
+    .filter(({ code }) => code === "PortMismatch")
+    .map(({ message }) => message.replace(/\.$/, ""));
+  const isAllocated = createAllocatedTest(settings.virtualRanges);
+  const written = planWritten(entry, allowed, isAllocated, report);
+  const allocated = written === undefined ? planAllocated(entry, allowed, report) : NONE_ALLOCATED;
   const portsKey = [...new Set(entry.ports.map((port) => port.number))].sort((a, b) => a - b).join(",");
-  const plans = hosts.map((host): HostPlan => {
+  const distribution = distributionOf(entry, namespaceOf(home));
+  const plans = hosts.map(({ host, isFallback }): HostPlan => {
     if (real.answerClass === "itself" && isWildcard(host))
       report("WildcardWithDns", "spec.hosts", `The wildcard ${host} cannot be resolved for itself.`);
     return {
       host,
       entry,
       visibility,
+      isFallback,
+      allowedAddresses: allowed,
       answerClass: real.answerClass,
-      virtual: userVirtual ?? allocated.get(host),
+      virtual: written ?? allocated.get(host),
       real: real.answerClass === "itself" ? itself(host) : real.plan,
       mode: entry.answer,
       ttlSeconds: entry.ttlSeconds,
+      distribution,
       portsKey,
+      portNotes,
     };
   });
-  return { entry, visibility, hosts: plans, rejectedHosts, problems };
+  return {
+    entry,
+    visibility,
+    hosts: plans,
+    rejectedHosts,
+    readNamespaces: [...new Set(entry.hosts.flatMap((host) => namespaceLabelOf(host) ?? []))].slice(),
+    endpointNames: endpointNamesOf(entry),
+    problems,
+  };
 }
 
-/** `planEntry` that remembers: an object is planned once in one context. */
-export function createPlanner(context: PlanContext): (entry: ServiceEntry) => EntryPlan {
-  const known = new WeakMap<ServiceEntry, EntryPlan>();
-  return (entry) => {
-    let plan = known.get(entry);
-    if (plan === undefined) {
-      plan = planEntry(entry, context);
-      known.set(entry, plan);
-    }
-    return plan;
+/** An entry that does not exist for us. */
+function planNothing(entry: ServiceEntry): EntryPlan {
+  return {
+    entry,
+    visibility: NOBODY,
+    hosts: [],
+    rejectedHosts: [],
+    readNamespaces: [],
+    endpointNames: [],
+    problems: [],
   };
 }
 
@@ -92,7 +136,12 @@ interface EntryReal {
   readonly plan: RealPlan | undefined;
 }
 
-function planReal(entry: ServiceEntry, context: PlanContext, report: Report): EntryReal {
+function planReal(
+  entry: ServiceEntry,
+  network: string | undefined,
+  allowed: readonly IpPrefix[],
+  report: Report,
+): EntryReal {
   const { resolution, selector, hasEndpoints } = entry;
   switch (resolution) {
     case "STATIC":
@@ -102,7 +151,7 @@ function planReal(entry: ServiceEntry, context: PlanContext, report: Report): En
       if (hasEndpoints) {
         if (selector !== undefined)
           report("SelectorIgnored", "spec.workloadSelector", "The entry has endpoints too.");
-        const plan = planEndpoints(entry, takesNames, context.network, report);
+        const plan = planEndpoints(entry, { takesNames, network, allowed }, report);
         return { answerClass: takesNames ? "names" : "static", plan };
       }
       if (selector !== undefined) return planSelector(entry, selector, takesNames, report);
@@ -137,7 +186,10 @@ function planSelector(entry: ServiceEntry, labels: Labels, takesNames: boolean, 
 
 function itself(host: HostName): RealPlan | undefined {
   if (isWildcard(host)) return undefined;
-  return { fixed: [], targets: [{ kind: "name", name: host, weight: 0, isItself: true }] };
+  return {
+    fixed: [],
+    targets: [{ kind: "name", name: host, weight: 0, locality: UNKNOWN_LOCALITY, isItself: true }],
+  };
 }
 
 /** Clients connect to the service port; nothing between them and the address changes it. */
@@ -147,37 +199,53 @@ function reportTargetPorts(entry: ServiceEntry, report: Report): void {
       report("PortMismatch", "spec.ports", `Port ${number} has the target port ${targetPort}.`);
 }
 
-function planUserVirtual(entry: ServiceEntry, report: Report): VirtualPlan | undefined {
-  if (entry.addresses.length === 0) return undefined;
-  const allowed = allowedOf(entry.addresses, "spec.addresses", report);
-  return { addresses: atMost(allowed, "spec.addresses", report), isAllocated: false };
+/** Names that a proxy resolves for the entry, its own workloads' not among them. */
+export function endpointNamesOf({ resolution, endpoints }: ServiceEntry): readonly HostName[] {
+  if (resolution !== "DNS" && resolution !== "DNS_ROUND_ROBIN") return [];
+  return endpoints.flatMap(({ address }) => (address.kind === "name" ? [address.name] : [])).slice();
 }
 
-const AUTOALLOCATE_LABEL = "networking.istio.io/enable-autoallocate-ip";
+function planWritten(
+  entry: ServiceEntry,
+  allowed: readonly IpPrefix[],
+  isAllocated: (address: IpAddress) => boolean,
+  report: Report,
+): VirtualPlan | undefined {
+  if (entry.addresses.length === 0) return undefined;
+  const usable = allowedOf(entry.addresses, allowed, "spec.addresses", report);
+  const addresses = atMost(usable, "spec.addresses", report);
+  return { addresses, isWritten: true, allocated: new Set(addresses.filter(isAllocated)) };
+}
 
 const NONE_ALLOCATED: ReadonlyMap<HostName, VirtualPlan> = new Map();
 
 /** By host. The last address of each family counts: a controller appends what it allocates anew. */
-function planAllocated(entry: ServiceEntry, report: Report): ReadonlyMap<HostName, VirtualPlan> {
-  const isQualified =
-    entry.resolution !== "NONE" &&
-    !entry.hasAddresses &&
-    entry.labels[AUTOALLOCATE_LABEL]?.toLowerCase() !== "false";
-  if (!isQualified || entry.allocated.length === 0) return NONE_ALLOCATED;
+function planAllocated(
+  entry: ServiceEntry,
+  allowed: readonly IpPrefix[],
+  report: Report,
+): ReadonlyMap<HostName, VirtualPlan> {
+  if (!takesAllocated(entry) || entry.allocated.length === 0) return NONE_ALLOCATED;
   const last = new Map<HostName, Partial<Record<Family, IpAddress>>>();
   for (const { host, address } of entry.allocated)
     if (host !== undefined) last.set(host, { ...last.get(host), [familyOf(address)]: address });
   const plans = new Map<HostName, VirtualPlan>();
   for (const [host, byFamily] of last) {
-    const addresses = FAMILIES.map((family) => byFamily[family]).filter((address) => address !== undefined);
-    plans.set(host, { addresses: allowedOf(addresses, "status.addresses", report), isAllocated: true });
+    const given = FAMILIES.map((family) => byFamily[family]).filter((address) => address !== undefined);
+    const addresses = allowedOf(given, allowed, "status.addresses", report);
+    plans.set(host, { addresses, isWritten: false, allocated: new Set(addresses) });
   }
   return plans;
 }
 
-function allowedOf(addresses: readonly IpAddress[], path: string, report: Report): readonly IpAddress[] {
+function allowedOf(
+  addresses: readonly IpAddress[],
+  allowed: readonly IpPrefix[],
+  path: string,
+  report: Report,
+): readonly IpAddress[] {
   return addresses.filter((address) => {
-    const kind = forbiddenKind(address);
+    const kind = forbiddenKind(address, allowed);
     if (kind !== undefined) report("AddressForbidden", path, `${address} is a ${kind} address.`);
     return kind === undefined;
   });
@@ -195,11 +263,28 @@ function atMost(addresses: readonly IpAddress[], path: string, report: Report): 
   return kept;
 }
 
-function exportedTo(entry: ServiceEntry, { defaultExportTo }: PlanContext): string {
-  return (entry.exportTo.length > 0 ? entry.exportTo : defaultExportTo).join(", ");
+function planVisibility(
+  entry: ServiceEntry,
+  labels: Labels,
+  settings: PlanContext["settings"],
+  report: Report,
+): Visibility {
+  const home = entry.ref.namespace;
+  const meant = visibilityOf(entry, settings.defaultExportTo);
+  const visibility = narrowed(meant, home, maxVisibilityOf(labels, settings));
+  const isWider =
+    meant.isPublic !== visibility.isPublic || meant.namespaces.size > visibility.namespaces.size;
+  // What the entry does not say itself it does not miss.
+  if (entry.exportTo.length > 0 && isWider)
+    report(
+      "VisibilityNarrowed",
+      "spec.exportTo",
+      `The entry is exported to ${entry.exportTo.join(", ")}; no more than ${home} may see it.`,
+    );
+  return visibility;
 }
 
-function visibilityOf(entry: ServiceEntry, { defaultExportTo }: PlanContext): Visibility {
+function visibilityOf(entry: ServiceEntry, defaultExportTo: RegistrySettings["defaultExportTo"]): Visibility {
   const exportTo = entry.exportTo.length > 0 ? entry.exportTo : defaultExportTo;
   if (exportTo.length === 0 || exportTo.includes("*")) return PUBLIC;
   const named = exportTo.filter((each) => each !== "~");
@@ -210,3 +295,4 @@ function visibilityOf(entry: ServiceEntry, { defaultExportTo }: PlanContext): Vi
 }
 
 const PUBLIC: Visibility = { isPublic: true, namespaces: new Set() };
+const NOBODY: Visibility = { isPublic: false, namespaces: new Set() };

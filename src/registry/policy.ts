@@ -1,8 +1,76 @@
 /** What nobody may claim and what we never answer, whoever asks for it: reserved hosts, forbidden addresses. */
 
+import { domainToASCII } from "node:url";
+import tlds from "tlds" with { type: "json" };
+import type { Namespace } from "../mesh/objects.ts";
 import type { ProblemCode } from "../mesh/problem.ts";
 import { type HostName, isAtOrBelow, isWildcard, wildcardRest } from "../wire/host-name.ts";
-import type { IpAddress } from "../wire/ip-address.ts";
+import { type IpAddress, type IpPrefix, prefixContains } from "../wire/ip-address.ts";
+
+export interface NameContext {
+  readonly clusterDomain: HostName;
+  /** Whether there is a Namespace of this name now. */
+  readonly namespaceExists: (name: Namespace) => boolean;
+}
+
+export type NameVerdict =
+  | {
+      readonly kind: "allowed";
+      /** A Service's name below the cluster domain: upstream is asked first. */
+      readonly isFallback: boolean;
+    }
+  | {
+      readonly kind: "refused";
+      readonly code: ProblemCode & ("HostReserved" | "WildcardTooWide");
+      /** Without a full stop. */
+      readonly message: string;
+    };
+
+/** Whether an entry of the namespace `home` may claim the host; hosts that Kubernetes could mean are its own. */
+export function judgeName(host: HostName, home: Namespace, context: NameContext): NameVerdict {
+  const { clusterDomain, namespaceExists } = context;
+  const name = wildcardRest(host);
+  if (isServiceName(host, home, clusterDomain)) return FALLBACK;
+  const zone = [clusterDomain, ...RESERVED_ZONES].find((each) => isAtOrBelow(name, each));
+  if (zone !== undefined) return reserved(`host ${host} lies in the reserved ${zone}`);
+  const last = lastLabel(name);
+  if (RESERVED_LAST_LABELS.has(last)) return reserved(`host ${host} ends in the reserved label ${last}`);
+  if (isWildcard(host) && labelCount(name) < MIN_WILDCARD_LABELS)
+    return { kind: "refused", code: "WildcardTooWide", message: `host ${host} covers all of ${name}` };
+  const namespace = namespaceLabelOf(host);
+  if (namespace !== undefined && namespace !== home && namespaceExists(namespace))
+    return reserved(`host ${host} is how a Service of the namespace ${namespace} is called`);
+  return OWN;
+}
+
+/**
+ * The namespace whose Services and pods the host spells, if there is a Namespace of that name: `service.namespace`
+ * and `pod.service.namespace`. Undefined: the host means the same whatever Namespaces there are.
+ */
+export function namespaceLabelOf(host: HostName): Namespace | undefined {
+  const count = labelCount(host);
+  if (count < 2 || count > MAX_SHORT_NAME_LABELS) return undefined;
+  const last = lastLabel(host);
+  return DELEGATED.has(last) ? undefined : last;
+}
+
+/** Whether the host ends in a delegated top-level domain or in one of `expandSuffixes`: Kubernetes cannot mean it. */
+export function isDelegated(host: HostName, expandSuffixes: readonly string[]): boolean {
+  const name = wildcardRest(host);
+  return DELEGATED.has(lastLabel(name)) || expandSuffixes.some((suffix) => isAtOrBelow(name, suffix));
+}
+
+/**
+ * What kind of never answered address this is, as in "a loopback address"; undefined: it may be answered.
+ * `allowed`: what the operator lets the entry's namespace answer all the same.
+ */
+export function forbiddenKind(
+  address: IpAddress,
+  allowed: readonly IpPrefix[] = NONE_ALLOWED,
+): string | undefined {
+  const kind = address.includes(":") ? forbiddenIpv6Kind(address) : forbiddenIpv4Kind(address);
+  return kind !== undefined && allowed.some((prefix) => prefixContains(prefix, address)) ? undefined : kind;
+}
 
 /** Names that mean something of their own in every cluster (RFC 6761: localhost, invalid). */
 const RESERVED_ZONES: readonly string[] = [
@@ -16,29 +84,34 @@ const RESERVED_ZONES: readonly string[] = [
 const RESERVED_LAST_LABELS: ReadonlySet<string> = new Set(["svc", "pod"]);
 /** `*.com` would take over a whole top-level domain. */
 const MIN_WILDCARD_LABELS = 2;
+/** `pod.service.namespace`. */
+const MAX_SHORT_NAME_LABELS = 3;
 
-export interface HostFault {
-  readonly code: ProblemCode & ("HostReserved" | "WildcardTooWide");
-  readonly message: string;
+/** Host names are ASCII; the list has internationalised domains in their own script. */
+const DELEGATED: ReadonlySet<string> = new Set(tlds.map((domain) => domainToASCII(domain)));
+
+const NONE_ALLOWED: readonly IpPrefix[] = [];
+
+const OWN: NameVerdict = { kind: "allowed", isFallback: false };
+const FALLBACK: NameVerdict = { kind: "allowed", isFallback: true };
+
+function reserved(message: string): NameVerdict {
+  return { kind: "refused", code: "HostReserved", message };
 }
 
-/** Why the host may not be claimed; undefined: it may. */
-export function hostFault(host: HostName, clusterDomain: HostName): HostFault | undefined {
-  const name = wildcardRest(host);
-  const zone = [clusterDomain, ...RESERVED_ZONES].find((each) => isAtOrBelow(name, each));
-  if (zone !== undefined)
-    return { code: "HostReserved", message: `host ${host} lies in the reserved ${zone}` };
-  const lastLabel = name.slice(name.lastIndexOf(".") + 1);
-  if (RESERVED_LAST_LABELS.has(lastLabel))
-    return { code: "HostReserved", message: `host ${host} ends in the reserved label ${lastLabel}` };
-  if (isWildcard(host) && name.split(".").length < MIN_WILDCARD_LABELS)
-    return { code: "WildcardTooWide", message: `host ${host} covers all of ${name}` };
-  return undefined;
+/** `service.namespace.svc.<cluster domain>` of the entry's own namespace. */
+function isServiceName(host: HostName, home: Namespace, clusterDomain: HostName): boolean {
+  const rest = `.${home}.svc.${clusterDomain}`;
+  if (!host.endsWith(rest) || isWildcard(host)) return false;
+  return !host.slice(0, -rest.length).includes(".");
 }
 
-/** What kind of never answered address this is, as in "a loopback address"; undefined: it may be answered. */
-export function forbiddenKind(address: IpAddress): string | undefined {
-  return address.includes(":") ? forbiddenIpv6Kind(address) : forbiddenIpv4Kind(address);
+function lastLabel(name: string): string {
+  return name.slice(name.lastIndexOf(".") + 1);
+}
+
+function labelCount(name: string): number {
+  return name.split(".").length;
 }
 
 function forbiddenIpv4Kind(address: string): string | undefined {

@@ -5,36 +5,60 @@
  */
 
 import type { MeshChange, MeshStore } from "../mesh/mesh-store.ts";
-import type { AnswerMode, Namespace, ObjectKey, ObjectRef, ServiceEntry } from "../mesh/objects.ts";
-import { type Problem, type ProblemBook, problem } from "../mesh/problem.ts";
+import {
+  type Kind,
+  type Namespace,
+  type NamespaceObject,
+  type NodeObject,
+  type ObjectKey,
+  objectKey,
+  type ServiceEntry,
+} from "../mesh/objects.ts";
+import type { Problem, ProblemBook } from "../mesh/problem.ts";
+import type { Publishing } from "../mesh/publication.ts";
 import type { Resolutions } from "../mesh/resolution.ts";
-import { assertNever, type Clock, type MonotonicMs } from "../runtime.ts";
-import type { HostChange, TableDelta } from "../table/host-record.ts";
+import { assertNever, type Clock, type MonotonicMs, systemRandom } from "../runtime.ts";
+import type { HostChange, HostRecord, HostVariant, TableDelta } from "../table/host-record.ts";
 import type { HostName } from "../wire/host-name.ts";
 import { FAMILIES, type Family } from "../wire/ip-address.ts";
+import { answersOf } from "./answers.ts";
 import { Batch } from "./batch.ts";
 import { ClaimIndex } from "./claim-index.ts";
-import { chooseAnswer, type Loser, standingOf } from "./claims.ts";
-import { type Compiled, compileReal, compileVirtual } from "./compile.ts";
-import { conditionOf, countHosts, type HostCounts } from "./host-condition.ts";
+import { Claims, compareClaims } from "./claims.ts";
+import { type CompiledHost, type CompileSources, compileHost } from "./compile-host.ts";
+import { EndpointNames } from "./endpoint-names.ts";
+import { type ConditionChange, conditionChanges, countHosts, type HostCounts } from "./host-condition.ts";
+import { HostNeeds, type WantedNames } from "./host-needs.ts";
 import type { HostPlan, SelectorTarget } from "./host-plan.ts";
+import { policyProblems } from "./host-policy.ts";
+import { hostProblems } from "./host-problems.ts";
 import { type DescribeName, type HostRow, hostRows } from "./host-rows.ts";
-import type { HostCondition } from "./host-state.ts";
-import { type HostState, newHostState } from "./host-state.ts";
-import { HostUses } from "./host-uses.ts";
-import { type LinkContext, type Linked, link } from "./link.ts";
-import { NamespaceQuota } from "./quota.ts";
-import { differenceOf } from "./record-difference.ts";
-import { type SelectedWorkload, Selection, type Workload } from "./selection.ts";
+import {
+  type HostStanding,
+  hostStanding,
+  type RefusedClaim,
+  refusedClaims,
+  type Viewer,
+} from "./host-standing.ts";
+import { type HostState, isPlain, newHostState } from "./host-state.ts";
+import { type LinkContext, link } from "./link.ts";
+import { Namespaces } from "./namespaces.ts";
+import { publicationOf } from "./publication.ts";
+import { type PublishVerdict, publishVerdict } from "./publish-verdict.ts";
+import { ReverseTable } from "./reverse-table.ts";
+import type { SelectedWorkload } from "./selection.ts";
 import type { RegistrySettings } from "./settings.ts";
+import { ToldTable } from "./told-table.ts";
+import { standingOf } from "./views.ts";
+import { type WorkloadChange, Workloads } from "./workloads.ts";
 
 export interface RegistryOptions {
   readonly store: MeshStore;
   readonly settings: RegistrySettings;
   readonly problems: ProblemBook;
   readonly clock: Clock;
-  /** Called with every change of the table, in order; never with an empty one. */
-  readonly emit: (delta: TableDelta) => void;
+  /** Called with every change of the table, in order; never with an empty one. `packed`: the same as octets. */
+  readonly emit: (delta: TableDelta, packed: Uint8Array<ArrayBuffer>) => void;
   readonly resolutions: Resolutions;
   /** Which names to resolve, for hosts of which namespace; each `want` is ended by one `unwant`. */
   readonly wanted: WantedNames;
@@ -44,103 +68,138 @@ export interface RegistryOptions {
   readonly onConditionChanged?: (change: ConditionChange) => void;
   /** Told, per host that changed, how long it took from the event to the emission. Milliseconds. */
   readonly onPropagated?: (milliseconds: number) => void;
+  /** Told the same from the writing of the object, where that is known. Both are milliseconds since 1970. */
+  readonly onProgrammed?: (kind: Kind, writtenAtMs: number, nowMs: number) => void;
+  /** Absent: nothing is published. */
+  readonly publishing?: Publishing;
   /** Changes within this time after an emission go out together. */
   readonly batchWindowMs?: number;
 }
 
-export interface WantedNames {
-  want(name: HostName, namespace: Namespace): void;
-  unwant(name: HostName, namespace: Namespace): void;
-}
-
-export interface ConditionChange {
-  readonly host: HostName;
-  /** The entry that answers or, where none does any more, answered. */
-  readonly object: ObjectRef;
-  /** Undefined: it was not answered. */
-  readonly before: HostCondition | undefined;
-  /** Undefined: it is answered no more. */
-  readonly after: HostCondition | undefined;
-  /** Why it has no addresses, as the client is told; "" if there is nothing to say. */
-  readonly reason: string;
-}
+export type { ConditionChange, WantedNames };
 
 const DEFAULT_BATCH_WINDOW_MS = 20;
 
 export class Registry {
   readonly #options: RegistryOptions;
   #settings: RegistrySettings;
+  readonly #namespaces: Namespaces;
   readonly #claims: ClaimIndex;
-  readonly #selection: Selection;
-  /** Names that a namespace's hosts resolve. */
-  readonly #names: NamespaceQuota<HostName>;
+  readonly #endpointNames = new EndpointNames();
+  readonly #workloads: Workloads;
+  /** But for the plain ones. */
   readonly #hosts = new Map<HostName, HostState>();
-  readonly #uses = new HostUses();
-  /** By annotation of the Namespace, as of the last changes told: the store may be ahead in the middle of a batch. */
-  readonly #modes = new Map<Namespace, AnswerMode>();
+  /**
+   * Hosts that one entry alone claims, with addresses of its own and nothing to be said: what there is to know of
+   * them is found out again when it is asked for. Most hosts of most clusters are like that.
+   */
+  readonly #plain = new Map<HostName, ServiceEntry>();
+  readonly #told = new ToldTable(systemRandom);
+  readonly #needs: HostNeeds;
+  readonly #reverse: ReverseTable;
   readonly #batch: Batch;
 
-  /** Hosts to link and compile anew, with the moment when the first event that touched them was received. */
-  #toLink = new Map<HostName, MonotonicMs>();
+  /** Hosts to link and compile anew, with the first event that touched them. */
+  #toLink = new Map<HostName, Cause>();
   /** Hosts to compile only. */
   #toCompile = new Set<HostName>();
-  #version = 0;
+  /** Of each entry with any, how many of its hosts are answered with a ClusterIP. */
+  readonly #publishedHosts = new Map<ObjectKey, number>();
 
   /** Compiles what the store already holds and follows it from then on. */
   constructor(options: RegistryOptions) {
     const { store, settings } = options;
     this.#options = options;
     this.#settings = settings;
-    this.#claims = new ClaimIndex(settings);
-    this.#selection = new Selection(settings.network);
-    this.#names = new NamespaceQuota(settings.namesPerNamespace);
+    this.#namespaces = new Namespaces(settings);
+    this.#claims = new ClaimIndex(settings, this.#namespaces.get);
+    this.#workloads = new Workloads(settings.excludeSelectors, {
+      network: () => this.#settings.network,
+      allowedAddressesOf: this.#namespaces.allowedAddressesOf,
+    });
+    this.#needs = new HostNeeds(this.#workloads.selection, options.wanted, settings.namesPerNamespace);
+    this.#reverse = new ReverseTable(
+      settings,
+      (a, b, viewer) => compareClaims(a, b, viewer, this.#namespaces.isTrusted),
+      this.#told,
+    );
     const windowMs = options.batchWindowMs ?? DEFAULT_BATCH_WINDOW_MS;
     this.#batch = new Batch(options.clock, windowMs, () => this.#flush());
     store.onChange((changes) => this.#apply(changes));
-    const nowMs = options.clock.nowMs();
-    for (const { ref, answer } of store.all("Namespace").values()) this.#changeMode(ref.name, answer);
-    for (const workload of store.all("Pod").values()) this.#changeWorkload(undefined, workload, nowMs);
-    for (const workload of store.all("WorkloadEntry").values())
-      this.#changeWorkload(undefined, workload, nowMs);
-    for (const [key, entry] of store.all("ServiceEntry")) this.#changeEntry(key, entry, nowMs);
+    const start: Cause = { receivedAtMs: options.clock.nowMs() };
+    options.problems.replace(POLICY_OWNER, policyProblems(settings));
+    for (const namespace of store.all("Namespace").values())
+      this.#namespaces.change(namespace.ref.name, namespace);
+    for (const node of store.all("Node").values()) this.#workloads.changeNode(node.ref.name, node);
+    for (const pod of store.all("Pod").values())
+      this.#noteWorkload(this.#workloads.changePod(undefined, pod), start);
+    for (const [key, entry] of store.all("WorkloadEntry"))
+      this.#noteWorkload(this.#workloads.changeEntry(key, entry), start);
+    for (const [key, entry] of store.all("ServiceEntry")) this.#changeEntry(key, entry, start);
     this.#schedule(false);
   }
 
   /** Of the last delta. */
   get version(): number {
-    return this.#version;
+    return this.#told.version;
   }
 
-  /** The whole table as one delta of the present version, for a data plane that starts empty. */
+  /** The whole table as one delta of the present version. */
   snapshot(): TableDelta {
-    const changes: HostChange[] = [];
-    for (const { record } of this.#hosts.values())
-      if (record !== undefined) changes.push({ kind: "set", record });
-    return { version: this.#version, changes };
+    return this.#told.snapshot();
+  }
+
+  /** The same as octets, for a data plane that starts empty. */
+  packedSnapshot(): Uint8Array<ArrayBuffer> {
+    return this.#told.packedSnapshot();
   }
 
   /** Upstream's addresses of the name in one family, or their state, are others now. A host's families depend on each other, so both are compiled. */
   resolutionChanged(name: HostName, _family: Family): void {
-    for (const host of this.#uses.usersOf(name)) this.#toCompile.add(host);
+    for (const host of this.#needs.usersOf(name)) this.#toCompile.add(host);
+    this.#schedule(false);
+  }
+
+  /** What has become of the host's publication is another now. */
+  publicationChanged(host: HostName): void {
+    this.#toCompile.add(host);
+    this.#schedule(false);
+  }
+
+  /** Whether anything can be published is another now. */
+  publishingChanged(): void {
+    for (const { host, publications } of this.#hosts.values())
+      if (publications.length > 0) this.#toCompile.add(host);
     this.#schedule(false);
   }
 
   /** The same addresses of the name expire at another moment now. */
   resolutionTouched(name: HostName, family: Family, expiresAtMs: MonotonicMs): void {
-    for (const host of this.#uses.usersOf(name)) {
-      const answer = this.#hosts.get(host)?.record?.views[0]?.answers[family];
-      if (answer?.kind === "addresses" && answer.expiresAtMs !== expiresAtMs) this.#toCompile.add(host);
+    for (const host of this.#needs.usersOf(name)) {
+      const views = this.#told.recordOf(host)?.views ?? [];
+      const isOther = views.some(({ variants }) =>
+        variants.some(({ answers }) => {
+          const answer = answers[family];
+          return answer.kind === "addresses" && answer.expiresAtMs !== expiresAtMs;
+        }),
+      );
+      if (isOther) this.#toCompile.add(host);
     }
     this.#schedule(false);
   }
 
   updateSettings(settings: RegistrySettings): void {
+    const change: Cause = { receivedAtMs: this.#options.clock.nowMs() };
     this.#settings = settings;
+    this.#options.problems.replace(POLICY_OWNER, policyProblems(settings));
+    this.#namespaces.updateSettings(settings);
     this.#claims.updateSettings(settings);
-    this.#names.setLimit(settings.namesPerNamespace);
-    this.#selection.setNetwork(settings.network);
-    const nowMs = this.#options.clock.nowMs();
-    for (const [key, { entry }] of [...this.#claims.entries()]) this.#changeEntry(key, entry, nowMs);
+    this.#needs.setLimit(settings.namesPerNamespace);
+    for (const workload of this.#workloads.exclude(settings.excludeSelectors))
+      this.#noteWorkload(workload, change);
+    for (const host of this.#workloads.selection.invalidate(() => true)) this.#markLink(host, change);
+    for (const [key, entry] of this.#claims.entries()) this.#changeEntry(key, entry, change);
+    this.#reverse.updateSettings(settings);
     // Any of them may take a host away.
     this.#schedule(true);
   }
@@ -149,9 +208,42 @@ export class Registry {
   hosts(): readonly HostRow[] {
     const { clock, resolutions, describeName } = this.#options;
     return hostRows({
-      entries: this.#claims.entries().values(),
-      stateOf: (host) => this.#hosts.get(host),
-      modeOf: this.#modeOf,
+      entries: this.#claims.entryPlans(),
+      stateOf: (host) => this.#stateOf(host),
+      isPlain: (host) => this.#plain.has(host),
+      recordOf: (host) => this.#told.recordOf(host),
+      modeOf: this.#namespaces.modeOf,
+      workloadsOf: this.#workloadsOf,
+      resolutions,
+      describeName,
+      wallOf: (atMs) => clock.wallMs() + atMs - clock.nowMs(),
+      publishing: this.#options.publishing,
+    });
+  }
+
+  /** What the data plane has been told of these hosts and reverse names; nothing of those that are not ours. */
+  recordsOf(hosts: Iterable<HostName>): readonly HostRecord[] {
+    return Array.from(hosts, (host) => this.#told.recordOf(host)).filter((record) => record !== undefined);
+  }
+
+  /** The names that the host is resolved by; undefined: no entry claims it. */
+  namesOf(host: HostName): readonly HostName[] | undefined {
+    return this.#stateOf(host)?.parts.flatMap(({ names }) => names.map(({ name }) => name));
+  }
+
+  /** What there is to say of a host to one client; undefined: no entry claims it. */
+  standing(host: HostName, viewer: Viewer): HostStanding | undefined {
+    const state = this.#stateOf(host);
+    const plans = [...this.#claims.plansOf(host), ...this.#claims.excludedPlansOf(host)];
+    if (state === undefined || plans.length === 0) return undefined;
+    const { clock, resolutions, describeName } = this.#options;
+    return hostStanding(state, viewer, {
+      plans,
+      claims: this.#claimsOn(host),
+      isEndpoint: this.#endpointNames.has(host),
+      modeOf: this.#namespaces.modeOf,
+      modeFrom: this.#namespaces.modeFrom,
+      recordOf: (each) => this.#told.recordOf(each),
       workloadsOf: this.#workloadsOf,
       resolutions,
       describeName,
@@ -159,9 +251,18 @@ export class Registry {
     });
   }
 
-  /** The same as mere numbers. */
+  /** Claims on these hosts that do not count at all, whoever asks. */
+  refusedClaims(hosts: ReadonlySet<HostName>): readonly RefusedClaim[] {
+    return refusedClaims(this.#claims.entryPlans(), hosts);
+  }
+
+  /** Every claimed host as mere numbers. */
   hostCounts(): HostCounts {
-    return countHosts(this.#claims.entries().values(), (host) => this.#hosts.get(host));
+    return countHosts(
+      this.#claims,
+      (host) => this.#hosts.get(host),
+      (host) => this.#plain.has(host),
+    );
   }
 
   /** Emits nothing after this. */
@@ -172,23 +273,33 @@ export class Registry {
   #apply(changes: readonly MeshChange[]): void {
     const { store } = this.#options;
     let isUrgent = false;
-    for (const { kind, key, before, receivedAtMs } of changes) {
+    for (const change of changes) {
+      const { kind, key, before } = change;
       switch (kind) {
         case "ServiceEntry":
-          if (this.#changeEntry(key, store.all(kind).get(key), receivedAtMs)) isUrgent = true;
+          if (this.#changeEntry(key, store.all(kind).get(key), change)) isUrgent = true;
           break;
         case "WorkloadEntry":
+          this.#noteWorkload(this.#workloads.changeEntry(key, store.all(kind).get(key)), change);
+          break;
         case "Pod":
-          this.#changeWorkload(before, store.all(kind).get(key), receivedAtMs);
+          this.#noteWorkload(this.#workloads.changePod(before, store.all(kind).get(key)), change);
           break;
         case "Namespace": {
           const after = store.all(kind).get(key);
-          const namespace = (after ?? before)?.ref.name;
-          if (namespace === undefined || !this.#changeMode(namespace, after?.answer)) break;
-          for (const host of this.#claims.hostsOf(namespace)) this.#markClaim(host, receivedAtMs);
+          const name = (after ?? before)?.ref.name;
+          if (name !== undefined && this.#changeNamespace(name, after, change)) isUrgent = true;
           break;
         }
-        case "Node":
+        case "Node": {
+          const after = store.all(kind).get(key);
+          const name = (after ?? before)?.ref.name;
+          if (name !== undefined) this.#changeNode(name, after);
+          break;
+        }
+        // They say where published hosts are; who reads that tells us.
+        case "Service":
+        case "EndpointSlice":
           break;
         default:
           assertNever(kind);
@@ -198,214 +309,304 @@ export class Registry {
   }
 
   /** Returns whether the entry lost a host: then the table must not answer it from there any longer. */
-  #changeEntry(key: ObjectKey, entry: ServiceEntry | undefined, receivedAtMs: MonotonicMs): boolean {
-    const { hosts, hasLostHost } = this.#claims.change(key, entry);
-    for (const host of hosts) this.#markClaim(host, receivedAtMs);
-    this.#options.problems.replace(`plan ${key}`, this.#claims.entries().get(key)?.problems ?? []);
+  #changeEntry(key: ObjectKey, entry: ServiceEntry | undefined, cause: Cause): boolean {
+    const { hosts, hasLostHost, namesBefore, namesAfter } = this.#claims.change(key, entry);
+    for (const host of hosts) this.#markClaim(host, cause);
+    this.#changeEndpoints(namesBefore, namesAfter, cause);
+    this.#reportPlan(key);
     return hasLostHost;
   }
 
-  #changeWorkload(
-    before: Workload | undefined,
-    after: Workload | undefined,
-    receivedAtMs: MonotonicMs,
-  ): void {
-    if (before === undefined && after === undefined) return;
-    for (const host of this.#selection.change(before, after)) this.#markLink(host, receivedAtMs);
+  /** Plans the entries anew though they are the same; returns whether a host was lost. */
+  #replan(entries: readonly ServiceEntry[], cause: Cause): boolean {
+    let hasLostHost = false;
+    for (const entry of entries)
+      if (this.#changeEntry(objectKey(entry.ref), entry, cause)) hasLostHost = true;
+    return hasLostHost;
   }
 
-  /** Returns whether it is another than before. */
-  #changeMode(namespace: Namespace, answer: AnswerMode | undefined): boolean {
-    if (this.#modes.get(namespace) === answer) return false;
-    if (answer === undefined) this.#modes.delete(namespace);
-    else this.#modes.set(namespace, answer);
-    return true;
+  #changeEndpoints(before: readonly HostName[], after: readonly HostName[], cause: Cause): void {
+    if (before.length === 0 && after.length === 0) return;
+    for (const host of this.#endpointNames.change(before, after))
+      if (this.#claims.isClaimed(host)) this.#markLink(host, cause);
+  }
+
+  #noteWorkload({ hosts, namesBefore, namesAfter }: WorkloadChange, cause: Cause): void {
+    for (const host of hosts) this.#markLink(host, cause);
+    this.#changeEndpoints(namesBefore, namesAfter, cause);
+  }
+
+  /** Returns whether an entry lost a host. */
+  #changeNamespace(name: Namespace, after: NamespaceObject | undefined, cause: Cause): boolean {
+    const change = this.#namespaces.change(name, after);
+    if (change.isOtherMode) for (const host of this.#claims.hostsOf(name)) this.#markClaim(host, cause);
+    const entries = new Set(change.isOtherPresence ? this.#claims.readersOf(name) : []);
+    if (change.isOtherPlan) {
+      for (const entry of this.#claims.entriesOf(name)) entries.add(entry);
+      if (this.#settings.hostPolicy.length > 0)
+        for (const host of this.#workloads.selection.invalidate(({ ref }) => ref.namespace === name))
+          this.#markLink(host, cause);
+    }
+    return this.#replan([...entries], cause);
+  }
+
+  #changeNode(name: string, after: NodeObject | undefined): void {
+    for (const host of this.#workloads.changeNode(name, after))
+      if (this.#readsPlaces(this.#hosts.get(host))) this.#toCompile.add(host);
+  }
+
+  #readsPlaces(state: HostState | undefined): boolean {
+    if (state === undefined) return false;
+    return state.publications.length > 0 || state.parts.some(({ plan }) => plan.distribution !== undefined);
   }
 
   /** The host's claims are others now: it is linked anew, and so is every host whose endpoint names it. */
-  #markClaim(host: HostName, receivedAtMs: MonotonicMs): void {
-    this.#markLink(host, receivedAtMs);
-    for (const reader of this.#uses.readersOf(host)) this.#markLink(reader, receivedAtMs);
+  #markClaim(host: HostName, cause: Cause): void {
+    this.#markLink(host, cause);
+    for (const reader of this.#needs.readersOf(host)) this.#markLink(reader, cause);
   }
 
-  #markLink(host: HostName, receivedAtMs: MonotonicMs): void {
+  #markLink(host: HostName, cause: Cause): void {
     const known = this.#toLink.get(host);
-    if (known === undefined || receivedAtMs < known) this.#toLink.set(host, receivedAtMs);
+    if (known === undefined || cause.receivedAtMs < known.receivedAtMs) this.#toLink.set(host, cause);
   }
 
   /** What is not ours any more does not wait for the batch window. */
   #schedule(isUrgent: boolean): void {
-    if (this.#toLink.size > 0 || this.#toCompile.size > 0) this.#batch.request(isUrgent);
+    if (this.#toLink.size > 0 || this.#toCompile.size > 0 || this.#reverse.isTouched)
+      this.#batch.request(isUrgent);
   }
 
   #flush(): void {
-    const { clock, emit, onPropagated } = this.#options;
+    const { clock, emit } = this.#options;
     const nowMs = clock.nowMs();
-    for (const host of this.#claims.settle()) this.#markClaim(host, nowMs);
+    for (const host of this.#claims.settle()) this.#markClaim(host, { receivedAtMs: nowMs });
     const toLink = this.#toLink;
     const toCompile = this.#toCompile;
     this.#toLink = new Map();
     this.#toCompile = new Set();
 
-    for (const host of toLink.keys()) {
-      this.#link(host);
-      toCompile.add(host);
-    }
-    for (const host of this.#settleNames()) toCompile.add(host);
-
     const changes: HostChange[] = [];
-    const receivedAtMs: MonotonicMs[] = [];
-    for (const host of toCompile) {
+    const causes: Cause[] = [];
+    const tell = (): void => {
+      const { delta, packed } = this.#told.tell(changes.splice(0));
+      emit(delta, packed);
+    };
+    const compile = (host: HostName): void => {
       const ofHost = this.#compile(host, nowMs);
       changes.push(...ofHost);
-      const received = toLink.get(host);
-      if (ofHost.length > 0 && received !== undefined) receivedAtMs.push(received);
+      const cause = toLink.get(host);
+      if (ofHost.length > 0 && cause !== undefined) causes.push(cause);
+      if (changes.length >= MOST_CHANGES) tell();
+    };
+    for (const host of toLink.keys()) {
+      // What waits for nothing is not kept until all are linked.
+      if (this.#link(host).parts.some(({ names }) => names.length > 0)) toCompile.add(host);
+      else {
+        toCompile.delete(host);
+        compile(host);
+      }
     }
-    if (changes.length > 0) {
-      this.#version += 1;
-      emit({ version: this.#version, changes });
+    for (const host of this.#needs.settle()) toCompile.add(host);
+    for (const host of toCompile) compile(host);
+    for (const change of this.#reverse.settle()) {
+      changes.push(change);
+      if (changes.length >= MOST_CHANGES) tell();
     }
-    const emittedAtMs = clock.nowMs();
-    for (const each of receivedAtMs) onPropagated?.(emittedAtMs - each);
+    if (changes.length > 0) tell();
+    this.#observe(causes);
   }
 
-  /** Finds out who answers the host and with what, and notes what that depends on. */
-  #link(host: HostName): void {
-    const state = this.#hosts.get(host) ?? newHostState(host);
+  #observe(causes: readonly Cause[]): void {
+    const { clock, onPropagated, onProgrammed } = this.#options;
+    const nowMs = clock.nowMs();
+    const wallMs = clock.wallMs();
+    for (const { receivedAtMs, kind, writtenAtMs } of causes) {
+      onPropagated?.(nowMs - receivedAtMs);
+      if (kind !== undefined && writtenAtMs !== undefined) onProgrammed?.(kind, writtenAtMs, wallMs);
+    }
+  }
+
+  /** Finds out who answers the host for whom and with what, and notes what that depends on. */
+  #link(host: HostName): HostState {
+    const state = this.#hosts.get(host) ?? this.#plainState(host) ?? newHostState(host);
+    this.#plain.delete(host);
     this.#hosts.set(host, state);
-    const { winners, losers } = standingOf(this.#claims.plansOf(host), undefined, this.#modeOf);
-    state.winners = winners;
+    const before = state.parts;
+    this.#linkState(state);
+    this.#needs.replace(host, before, state.parts);
+    return state;
+  }
+
+  /** For pages; undefined: no entry claims the host. */
+  #stateOf(host: HostName): HostState | undefined {
+    const known = this.#hosts.get(host);
+    if (known !== undefined) return known;
+    const state = this.#plainState(host);
+    if (state !== undefined) this.#linkState(state);
+    return state;
+  }
+
+  /** As it was when it became plain; undefined: it is not. */
+  #plainState(host: HostName): HostState | undefined {
+    const entry = this.#plain.get(host);
+    if (entry === undefined) return undefined;
+    const state = newHostState(host);
+    state.conditions = [{ condition: "ok", object: entry.ref, reason: "" }];
+    return state;
+  }
+
+  #linkState(state: HostState): void {
+    const { host } = state;
+    const claims = this.#claimsOn(host);
+    const { views, losers } = standingOf(claims);
+    const answers = answersOf(views, {
+      modeOf: this.#namespaces.modeOf,
+      isEndpoint: this.#endpointNames.has(host),
+      link: (plan) => link(plan, this.#linkContext),
+      publishVerdict: this.#publishVerdict,
+      network: this.#settings.network,
+    });
+    state.candidates = claims.candidates;
     state.losers = losers;
     state.excluded = this.#claims.excludedPlansOf(host);
-    state.mode = winners[0] === undefined ? this.#settings.answer : this.#modeOf(winners[0]);
-    state.choice = chooseAnswer(winners, state.mode);
-    const before = state.parts;
-    state.parts = state.choice.kind === "real" ? winners.map((plan) => link(plan, this.#linkContext)) : [];
-    this.#uses.replace(host, before, state.parts);
-    this.#hold(host, state.parts);
-    this.#release(host, before, state.parts);
+    state.views = answers.views;
+    state.answers = answers.answers;
+    state.parts = [...new Set(answers.answers.flatMap(({ parts }) => parts))].slice();
   }
+
+  #claimsOn(host: HostName): Claims {
+    return new Claims(this.#claims.plansOf(host), {
+      modeOf: this.#namespaces.modeOf,
+      isTrusted: this.#namespaces.isTrusted,
+      isEndpoint: this.#endpointNames.has(host),
+    });
+  }
+
+  readonly #publishVerdict = (winners: readonly HostPlan[]): PublishVerdict =>
+    publishVerdict(winners, {
+      mode: this.#options.publishing?.mode ?? "off",
+      labelsOf: ({ entry }) => this.#namespaces.get(entry.ref.namespace)?.labels,
+      workloadsOf: this.#workloadsOf,
+    });
 
   readonly #linkContext: LinkContext = {
+    // Whoever resolves an endpoint does so for clients inside and outside of a mesh alike.
     realPlansOf: (host, viewer) =>
-      standingOf(this.#claims.plansOf(host), viewer, this.#modeOf).winners.filter(
-        (plan) => plan.real !== undefined,
-      ),
+      this.#claimsOn(host)
+        .winners(viewer, "unknown")
+        .filter((plan) => plan.real !== undefined),
     selectedNames: (target) =>
-      this.#workloadsOf(target).flatMap(({ name, weight }) => (name === undefined ? [] : [{ name, weight }])),
+      this.#workloadsOf(target).flatMap(({ name, weight, locality }) =>
+        name === undefined ? [] : [{ name, weight, locality }],
+      ),
   };
-
-  #hold(host: HostName, parts: readonly Linked[]): void {
-    for (const { plan, names, selectors } of parts) {
-      for (const target of selectors) this.#selection.use(target, host);
-      for (const { name, isItself } of names) this.#names.add(plan.entry.ref.namespace, name, isItself);
-    }
-  }
-
-  /** After `#hold`, so that what stays is not given up in between. */
-  #release(host: HostName, before: readonly Linked[], now: readonly Linked[]): void {
-    const stays = new Set(now.flatMap((part) => part.selectors.map((target) => target.key)));
-    for (const { plan, names, selectors } of before) {
-      for (const target of selectors) if (!stays.has(target.key)) this.#selection.release(target, host);
-      for (const { name, isItself } of names) this.#names.remove(plan.entry.ref.namespace, name, isItself);
-    }
-  }
 
   readonly #workloadsOf = (target: SelectorTarget): readonly SelectedWorkload[] =>
-    this.#selection.workloadsOf(target);
-
-  readonly #modeOf = ({ mode, entry }: HostPlan): AnswerMode => {
-    if (mode !== undefined) return mode;
-    return this.#modes.get(entry.ref.namespace) ?? this.#settings.answer;
-  };
-
-  /** Tells the refresher what is wanted; returns the hosts with a name that is resolved from now on, or no more. */
-  #settleNames(): ReadonlySet<HostName> {
-    const { wanted } = this.#options;
-    const changes = this.#names.settle();
-    for (const { namespace, item, isInForce } of changes) if (isInForce) wanted.want(item, namespace);
-    for (const { namespace, item, isInForce } of changes) if (!isInForce) wanted.unwant(item, namespace);
-    return new Set(changes.flatMap(({ item }) => [...this.#uses.usersOf(item)]));
-  }
+    this.#workloads.selection.workloadsOf(target);
 
   /** Returns what of the host's answer is another now. */
   #compile(host: HostName, nowMs: MonotonicMs): readonly HostChange[] {
     const state = this.#hosts.get(host);
     if (state === undefined) return [];
-    const compiled = this.#compileState(state, nowMs);
-    this.#report(state, compiled?.problems ?? []);
-    const before = state.record;
-    state.record = compiled?.record;
-    this.#noteCondition(state);
-    if (!this.#claims.isClaimed(host)) this.#hosts.delete(host);
-    if (compiled !== undefined) return differenceOf(before, compiled.record);
-    return before === undefined ? [] : [{ kind: "delete", host }];
-  }
-
-  #noteCondition(state: HostState): void {
-    const before = state.condition;
-    const after = state.record && conditionOf(state.record);
-    const object = state.winners[0]?.entry.ref ?? state.answeredBy;
-    state.condition = after;
-    state.answeredBy = object;
-    if (before === after || object === undefined) return;
-    const answers = state.record?.views[0]?.answers;
-    const reason = FAMILIES.map((family) => answers?.[family]).find((answer) => answer?.kind === "failed");
-    this.#options.onConditionChanged?.({
-      host: state.host,
-      object,
-      before,
-      after,
-      reason: reason?.text ?? "",
+    const compiled = compileHost(state, {
+      settings: this.#settings,
+      nowMs,
+      resolutions: this.#options.resolutions,
+      workloadsOf: this.#workloadsOf,
+      isExcluded: this.#needs.isExcluded,
+      modeFrom: this.#namespaces.modeFrom,
+      publishing: this.#options.publishing ?? NOT_PUBLISHING,
     });
+    this.#publish(state);
+    const { record } = compiled;
+    state.pendingUntilMs = compiled.pendingUntilMs;
+    this.#report(state, hostProblems(state, this.#withoutPublished(state, compiled)));
+    for (const change of conditionChanges(host, state.conditions, compiled.conditions))
+      this.#options.onConditionChanged?.(change);
+    state.conditions = compiled.conditions;
+    this.#reverse.change(state, record);
+    if (!this.#claims.isClaimed(host)) this.#hosts.delete(host);
+    else this.#keepLess(state);
+    return this.#told.differenceOf(host, record);
   }
 
-  #compileState(state: HostState, nowMs: MonotonicMs): Compiled | undefined {
-    const { host, winners, choice, parts } = state;
-    const pendingUntilMs = state.pendingUntilMs ?? nowMs + this.#settings.pendingTimeoutMs;
-    state.pendingUntilMs = undefined;
-    switch (choice.kind) {
-      case "forward":
-        return undefined;
-      case "virtual":
-        return compileVirtual(host, winners, choice.addresses, this.#settings);
-      case "real": {
-        const namespace = winners[0]?.entry.ref.namespace ?? "";
-        const { resolutions } = this.#options;
-        const isExcluded = (name: HostName) => this.#names.isExcluded(namespace, name);
-        const workloadsOf = this.#workloadsOf;
-        const compiled = compileReal(
-          { host, parts, resolutions, workloadsOf, isExcluded, pendingUntilMs },
-          this.#settings,
-        );
-        if (compiled.isPending) state.pendingUntilMs = pendingUntilMs;
-        return compiled;
-      }
-      default:
-        return assertNever(choice);
+  #keepLess(state: HostState): void {
+    const { host } = state;
+    const entry = isPlain(state) ? this.#claims.soleEntry(host) : undefined;
+    if (entry === undefined) return;
+    this.#hosts.delete(host);
+    this.#plain.set(host, entry);
+  }
+
+  /** Tells what of the host is to be published now, and what no more. */
+  #publish(state: HostState): void {
+    const { publishing, resolutions } = this.#options;
+    const before = state.publications;
+    const answers = state.answers.filter(({ choice }) => choice.kind === "published");
+    if (publishing === undefined || (answers.length === 0 && before.length === 0)) return;
+    const { clusterDomain } = this.#settings;
+    const { isExcluded } = this.#needs;
+    const sources = { clusterDomain, resolutions, workloadsOf: this.#workloadsOf, isExcluded };
+    const publications = answers.map(({ winners, published }) => publicationOf(winners, published, sources));
+    state.publications = publications.map(({ key }) => key);
+    for (const each of publications) publishing.change(each.key, each);
+    for (const key of before) if (!state.publications.includes(key)) publishing.change(key, undefined);
+  }
+
+  /** A Service leads each port on to where it belongs: of such a host, ports that differ are no problem. */
+  #withoutPublished(state: HostState, { record, problems }: CompiledHost): readonly Problem[] {
+    const entries = publishedEntries(state, record);
+    for (const key of new Set([...entries, ...state.publishedEntries])) {
+      if (entries.includes(key) === state.publishedEntries.includes(key)) continue;
+      const count = (this.#publishedHosts.get(key) ?? 0) + (entries.includes(key) ? 1 : -1);
+      if (count === 0) this.#publishedHosts.delete(key);
+      else this.#publishedHosts.set(key, count);
+      this.#reportPlan(key);
     }
+    state.publishedEntries = entries;
+    return entries.length === 0 ? problems : problems.filter(({ code }) => code !== "PortMismatch");
   }
 
-  #report(state: HostState, compiled: readonly Problem[]): void {
-    const { host, losers, excluded, parts } = state;
-    const problems = [
-      ...losers.map((loser) => conflict(host, loser)),
-      ...excluded.map(beyondLimit),
-      ...parts.flatMap((part) => part.problems),
-      ...compiled,
-    ];
+  #reportPlan(key: ObjectKey): void {
+    const plan = this.#claims.entryPlan(key);
+    const isPublished = plan !== undefined && (this.#publishedHosts.get(key) ?? 0) >= plan.hosts.length;
+    const problems = plan?.problems ?? [];
+    this.#options.problems.replace(
+      `plan ${key}`,
+      isPublished ? problems.filter(({ code }) => code !== "PortMismatch") : problems,
+    );
+  }
+
+  #report(state: HostState, problems: ReturnType<typeof hostProblems>): void {
     if (problems.length === 0 && !state.hasProblems) return;
     state.hasProblems = problems.length > 0;
-    this.#options.problems.replace(`host ${host}`, problems);
+    this.#options.problems.replace(`host ${state.host}`, problems);
   }
 }
 
-function conflict(host: HostName, { plan, reason }: Loser): Problem {
-  const message = `Host ${host} is not answered from here: ${reason}.`;
-  return problem("HostConflict", plan.entry.ref, "spec.hosts", message);
+/** What a change of a host goes back to: an object, or settings. */
+interface Cause {
+  readonly receivedAtMs: MonotonicMs;
+  readonly kind?: Kind;
+  readonly writtenAtMs?: number | undefined;
 }
 
-function beyondLimit({ host, entry }: HostPlan): Problem {
-  const message = `Host ${host} is beyond the hosts per namespace (hostsPerNamespace) and is not answered.`;
-  return problem("LimitExceeded", entry.ref, "spec.hosts", message);
+/** Told at once: of a first list, or of new settings, nobody has to hold all of it. */
+const MOST_CHANGES = 1000;
+const POLICY_OWNER = "host policy";
+const NOT_PUBLISHING: CompileSources["publishing"] = {
+  stateOf: () => ({ kind: "refused", reason: "nothing is published" }),
+};
+
+/** The entries whose host is answered with a ClusterIP, if there are any. */
+function publishedEntries({ answers }: HostState, record: HostRecord | undefined): readonly ObjectKey[] {
+  const isPublished = ({ source, answers: families }: HostVariant) =>
+    source === "published" && FAMILIES.some((family) => families[family].kind === "addresses");
+  if (!record?.views.some(({ variants }) => variants.some(isPublished))) return NO_ENTRIES;
+  return answers
+    .filter(({ choice }) => choice.kind === "published")
+    .flatMap(({ winners }) => winners.map(({ entry }) => objectKey(entry.ref)));
 }
+
+const NO_ENTRIES: readonly ObjectKey[] = [];

@@ -3,27 +3,36 @@
  * that match it before or after: selectors are found by one of their label pairs, workloads by each of theirs.
  */
 
-import type { Labels, Namespace, ObjectKey, Pod, WorkloadEntry } from "../mesh/objects.ts";
+import type { Labels, Namespace, NodeObject, ObjectKey, Pod, WorkloadEntry } from "../mesh/objects.ts";
 import { objectKey } from "../mesh/objects.ts";
 import { type Problem, type ProblemCode, problem } from "../mesh/problem.ts";
 import { assertNever } from "../runtime.ts";
 import type { HostName } from "../wire/host-name.ts";
-import type { IpAddress } from "../wire/ip-address.ts";
+import type { IpAddress, IpPrefix } from "../wire/ip-address.ts";
 import type { SelectorTarget } from "./host-plan.ts";
+import { podLocality, workloadLocality } from "./locality.ts";
 import { isInOtherNetwork } from "./plan-endpoints.ts";
 import { forbiddenKind } from "./policy.ts";
+import type { Weighted } from "./weighted.ts";
 
 export type Workload = Pod | WorkloadEntry;
 
 /** What one ready workload adds to a selection. */
-export interface SelectedWorkload {
+export interface SelectedWorkload extends Weighted {
   readonly workload: Workload;
   readonly ips: readonly IpAddress[];
   /** To be resolved; undefined: it has addresses, or names are not taken. */
   readonly name: HostName | undefined;
-  /** 0: not said. */
-  readonly weight: number;
   readonly problems: readonly Problem[];
+}
+
+/** What selected workloads depend on besides themselves. */
+export interface SelectionContext {
+  /** Ours; undefined: workloads of all networks are taken. */
+  readonly network: () => string | undefined;
+  readonly nodeOf: (name: string) => NodeObject | undefined;
+  /** Of the addresses that are never answered otherwise. */
+  readonly allowedAddressesOf: (namespace: Namespace) => readonly IpPrefix[];
 }
 
 interface Selected {
@@ -39,18 +48,25 @@ export class Selection {
   /** Selectors by namespace and their first label pair. */
   readonly #selectorsByPair = new Map<string, Set<Selected>>();
   readonly #workloadsByPair = new Map<string, Map<ObjectKey, Workload>>();
-  #network: string | undefined;
+  readonly #context: SelectionContext;
 
-  constructor(network: string | undefined) {
-    this.#network = network;
+  /** What the context says counts from the next `invalidate` on. */
+  constructor(context: SelectionContext) {
+    this.#context = context;
   }
 
-  /** Returns the hosts whose selection may be another now. */
-  setNetwork(network: string | undefined): ReadonlySet<HostName> {
+  /**
+   * The context is another now for the workloads of which `isMeant` is true. Returns the hosts whose selection may
+   * be another.
+   */
+  invalidate(isMeant: (workload: Workload) => boolean): ReadonlySet<HostName> {
     const hosts = new Set<HostName>();
-    if (network === this.#network) return hosts;
-    this.#network = network;
-    for (const selected of this.#selected.values()) noteChange(selected, hosts);
+    for (const selected of this.#selected.values())
+      for (const member of selected.members.values()) {
+        if (!isMeant(member)) continue;
+        noteChange(selected, hosts);
+        break;
+      }
     return hosts;
   }
 
@@ -89,7 +105,7 @@ export class Selection {
     if (selected.workloads === undefined) {
       const keys = [...selected.members.keys()].sort();
       selected.workloads = keys.map((key) =>
-        contributionOf(selected.members.get(key)!, target, this.#network),
+        contributionOf(selected.members.get(key)!, target, this.#context),
       );
     }
     return selected.workloads;
@@ -157,10 +173,20 @@ function noteChange(selected: Selected, hosts: Set<HostName>): void {
   for (const host of selected.hosts) hosts.add(host);
 }
 
-/** Status writes of a ready pod are many; its addresses stay. */
+/** Status writes of a ready pod are many; its addresses stay, and what says where it is. */
 function addsTheSame(one: Workload, other: Workload): boolean {
   if ("endpoint" in one || "endpoint" in other) return false;
-  return one.ips.length === other.ips.length && one.ips.every((ip, at) => ip === other.ips[at]);
+  return (
+    one.ips.length === other.ips.length &&
+    one.ips.every((ip, at) => ip === other.ips[at]) &&
+    isEqual(podLocality(one, undefined, undefined), podLocality(other, undefined, undefined)) &&
+    isEqual(one.portNames, other.portNames)
+  );
+}
+
+function isEqual<T extends object>(one: T, other: T): boolean {
+  const names = Object.keys(one) as (keyof T)[];
+  return names.length === Object.keys(other).length && names.every((name) => one[name] === other[name]);
 }
 
 /** Ready and with the selector's labels in the selector's namespace. */
@@ -203,41 +229,50 @@ function removeFrom(index: Map<string, Map<ObjectKey, Workload>>, pair: string, 
 function contributionOf(
   workload: Workload,
   target: SelectorTarget,
-  network: string | undefined,
+  context: SelectionContext,
 ): SelectedWorkload {
-  if (!("endpoint" in workload)) return contribution(workload, workload.ips, "status.podIPs");
+  const { nodeOf, allowedAddressesOf } = context;
+  const network = context.network();
+  const allowed = allowedAddressesOf(target.namespace);
+  const locality = workloadLocality(workload, nodeOf, network);
+  if (!("endpoint" in workload))
+    return { ...contribution(workload, workload.ips, allowed, "status.podIPs"), weight: 0, locality };
   const { endpoint } = workload;
   const { address, weight } = endpoint;
+  const skipped = (code: ProblemCode, message: string): SelectedWorkload => {
+    const problems = [problem(code, workload.ref, "spec.address", message)];
+    return { workload, ips: [], name: undefined, weight, locality, problems };
+  };
   if (isInOtherNetwork(endpoint, network))
-    return skipped(workload, "EndpointOtherNetwork", `It is in the network ${endpoint.network}.`);
+    return skipped("EndpointOtherNetwork", `It is in the network ${endpoint.network}.`);
   switch (address.kind) {
     case "ip":
-      return { ...contribution(workload, [address.ip], "spec.address"), weight };
+      return { ...contribution(workload, [address.ip], allowed, "spec.address"), weight, locality };
     case "name":
       return target.takesNames
-        ? { workload, ips: [], name: address.name, weight, problems: [] }
-        : skipped(workload, "EndpointNameInStatic", `${address.name} is a name, not an IP address.`);
+        ? { workload, ips: [], name: address.name, weight, locality, problems: [] }
+        : skipped("EndpointNameInStatic", `${address.name} is a name, not an IP address.`);
     case "unix":
-      return skipped(workload, "EndpointUnixSocket", `unix:${address.path} is a Unix socket.`);
+      return skipped("EndpointUnixSocket", `unix:${address.path} is a Unix socket.`);
     case "none":
-      return skipped(workload, "EndpointWithoutAddress", "It has no address.");
+      return skipped("EndpointWithoutAddress", "It has no address.");
     default:
       return assertNever(address);
   }
 }
 
-function contribution(workload: Workload, ips: readonly IpAddress[], path: string): SelectedWorkload {
+function contribution(
+  workload: Workload,
+  ips: readonly IpAddress[],
+  allowed: readonly IpPrefix[],
+  path: string,
+): Omit<SelectedWorkload, keyof Weighted> {
   const problems: Problem[] = [];
-  const allowed = ips.filter((ip) => {
-    const kind = forbiddenKind(ip);
+  const usable = ips.filter((ip) => {
+    const kind = forbiddenKind(ip, allowed);
     if (kind !== undefined)
       problems.push(problem("AddressForbidden", workload.ref, path, `${ip} is a ${kind} address.`));
     return kind === undefined;
   });
-  return { workload, ips: allowed, name: undefined, weight: 0, problems };
-}
-
-function skipped(workload: Workload, code: ProblemCode, message: string): SelectedWorkload {
-  const problems = [problem(code, workload.ref, "spec.address", message)];
-  return { workload, ips: [], name: undefined, weight: 0, problems };
+  return { workload, ips: usable, name: undefined, problems };
 }

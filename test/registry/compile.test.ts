@@ -4,10 +4,19 @@ import type { FamilyResolutions } from "../../src/mesh/resolution.ts";
 import { compileReal, compileVirtual } from "../../src/registry/compile.ts";
 import type { SelectorTarget } from "../../src/registry/host-plan.ts";
 import { link } from "../../src/registry/link.ts";
-import { planEntry } from "../../src/registry/plan.ts";
 import type { SelectedWorkload } from "../../src/registry/selection.ts";
 import type { HostName } from "../../src/wire/host-name.ts";
-import { entry, host, ip, pod, type ResolutionWords, resolution, SETTINGS } from "./support.ts";
+import {
+  entry,
+  host,
+  ip,
+  NOWHERE,
+  planOf,
+  pod,
+  type ResolutionWords,
+  resolution,
+  SETTINGS,
+} from "./support.ts";
 
 const h = host("a.example");
 const UNTIL = 777;
@@ -22,10 +31,10 @@ interface Given {
 }
 
 function compile({ specs, names = {}, expiries = {}, pods = [], excluded = [] }: Given) {
-  const plans = specs.map((spec) => planEntry(entry({ hosts: [h], ...spec }), SETTINGS).hosts[0]!);
+  const plans = specs.map((spec) => planOf(entry({ hosts: [h], ...spec })));
   const selected = pods.map((address): SelectedWorkload => {
     const workload = pod({ name: "p", ips: [address] });
-    return { workload, ips: [ip(address)], name: undefined, weight: 0, problems: [] };
+    return { workload, ips: [ip(address)], name: undefined, weight: 0, locality: NOWHERE, problems: [] };
   });
   const known = new Map<string, FamilyResolutions>(
     Object.entries(names).map(([name, [a, aaaa]]) => [
@@ -33,7 +42,7 @@ function compile({ specs, names = {}, expiries = {}, pods = [], excluded = [] }:
       { A: resolution(a, expiries[name]), AAAA: resolution(aaaa, expiries[name]) },
     ]),
   );
-  const { record, problems, isPending } = compileReal(
+  const { variant, problems, isPending } = compileReal(
     {
       host: h,
       parts: plans.map((plan) => link(plan, { realPlansOf: () => [], selectedNames: () => [] })),
@@ -44,8 +53,7 @@ function compile({ specs, names = {}, expiries = {}, pods = [], excluded = [] }:
     },
     SETTINGS,
   );
-  const view = record.views[0]!;
-  return { ...view, ...view.answers, isPending, codes: problems.map((each) => each.code) };
+  return { ...variant, ...variant.answers, isPending, codes: problems.map((each) => each.code) };
 }
 
 const DNS = (...addresses: readonly string[]) => ({
@@ -383,25 +391,24 @@ describe("compileReal", () => {
 });
 
 describe("compileVirtual", () => {
-  const plan = (given: object) => planEntry(entry({ hosts: [h], ...given }), SETTINGS).hosts[0]!;
+  const plan = (given: object) => planOf(entry({ hosts: [h], ...given }));
   it("answers the addresses by family, TTL 30, AA", () => {
-    const { record, isPending } = compileVirtual(
-      h,
+    const { variant, isPending } = compileVirtual(
       [plan({})],
       [ip("10.0.0.2"), ip("fd00::1"), ip("10.0.0.1")],
       SETTINGS,
     );
     expect(isPending).to.equal(false);
-    expect(record.views[0]).to.deep.include({ isAuthoritative: true, source: "virtual", isPass: false });
-    expect(record.views[0]?.answers).to.deep.equal({
+    expect(variant).to.deep.include({ isAuthoritative: true, source: "virtual", isPass: false });
+    expect(variant.answers).to.deep.equal({
       A: fixedAnswer(["10.0.0.1", "10.0.0.2"]),
       AAAA: fixedAnswer(["fd00::1"]),
     });
   });
   it("takes the smallest TTL of the merged entries; without addresses NODATA", () => {
     const winners = [plan({ annotations: { "serviceentry-dns.io/ttl": "90" } }), plan({})];
-    const { record } = compileVirtual(h, winners, [ip("10.0.0.1")], SETTINGS);
-    expect(record.views[0]?.answers).to.deep.equal({ A: fixedAnswer(["10.0.0.1"]), AAAA: EMPTY });
-    expect(compileVirtual(h, winners, [], SETTINGS).record.views[0]?.answers.A).to.deep.equal(EMPTY);
+    const { variant } = compileVirtual(winners, [ip("10.0.0.1")], SETTINGS);
+    expect(variant.answers).to.deep.equal({ A: fixedAnswer(["10.0.0.1"]), AAAA: EMPTY });
+    expect(compileVirtual(winners, [], SETTINGS).variant.answers.A).to.deep.equal(EMPTY);
   });
 });

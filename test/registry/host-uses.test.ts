@@ -1,8 +1,7 @@
 import { expect } from "chai";
 import { HostUses } from "../../src/registry/host-uses.ts";
 import { type Linked, link } from "../../src/registry/link.ts";
-import { planEntry } from "../../src/registry/plan.ts";
-import { entry, host, SETTINGS } from "./support.ts";
+import { entry, host, planOf } from "./support.ts";
 
 /** A host with these endpoint names, none of which is an own host. */
 function linked(name: string, ...addresses: readonly string[]): Linked {
@@ -11,7 +10,7 @@ function linked(name: string, ...addresses: readonly string[]): Linked {
     resolution: "DNS",
     endpoints: addresses.map((address) => ({ address })),
   });
-  return link(planEntry(object, SETTINGS).hosts[0]!, { realPlansOf: () => [], selectedNames: () => [] });
+  return link(planOf(object), { realPlansOf: () => [], selectedNames: () => [] });
 }
 
 describe("HostUses", () => {

@@ -1,24 +1,26 @@
 import { expect } from "chai";
 import type { ServiceEntry } from "../../src/mesh/objects.ts";
-import { standingOf } from "../../src/registry/claims.ts";
+import { Claims } from "../../src/registry/claims.ts";
 import type { HostPlan } from "../../src/registry/host-plan.ts";
 import { type LinkContext, link } from "../../src/registry/link.ts";
 import { planEntry } from "../../src/registry/plan.ts";
 import type { HostName } from "../../src/wire/host-name.ts";
-import { entry, host, SETTINGS } from "./support.ts";
+import { entry, host, NOWHERE, PLAN_CONTEXT } from "./support.ts";
 
 /** Links a host as the registry would, among these entries. */
 function linked(objects: readonly ServiceEntry[], name: string) {
-  const plans = objects.flatMap((object) => planEntry(object, SETTINGS).hosts);
+  const plans = objects.flatMap((object) => planEntry(object, PLAN_CONTEXT).hosts);
   const of = (each: HostName, viewer?: string): readonly HostPlan[] =>
-    standingOf(
+    new Claims(
       plans.filter((plan) => plan.host === each),
-      viewer,
-      () => "auto",
-    ).winners.filter((plan) => plan.real !== undefined);
+      { modeOf: () => "auto", isTrusted: () => false, isEndpoint: false },
+    )
+      .winners(viewer, "unknown")
+      .filter((plan) => plan.real !== undefined);
   const context: LinkContext = {
     realPlansOf: of,
-    selectedNames: (target) => (target.takesNames ? [{ name: host("vm.example"), weight: 0 }] : []),
+    selectedNames: (target) =>
+      target.takesNames ? [{ name: host("vm.example"), weight: 0, locality: NOWHERE }] : [],
   };
   const plan = of(host(name))[0];
   if (plan === undefined) throw new Error(`no plan for ${name}`);

@@ -1,13 +1,20 @@
 import { expect } from "chai";
 import type { ServiceEntry } from "../../src/mesh/objects.ts";
 import type { HostPlan } from "../../src/registry/host-plan.ts";
-import { createPlanner, type PlanContext, planEntry } from "../../src/registry/plan.ts";
-import { entry, host, SETTINGS } from "./support.ts";
+import { type PlanContext, planEntry } from "../../src/registry/plan.ts";
+import type { RegistrySettings } from "../../src/registry/settings.ts";
+import { parseIpPrefix } from "../../src/wire/ip-address.ts";
+import { entry, NOWHERE, SETTINGS } from "./support.ts";
 
 const h = "a.example";
 
-function plan(object: ServiceEntry, context: Partial<PlanContext> = {}) {
-  const { hosts, problems, ...rest } = planEntry(object, { ...SETTINGS, ...context });
+function plan(
+  object: ServiceEntry,
+  settings: Partial<RegistrySettings> = {},
+  namespaceOf: PlanContext["namespaceOf"] = () => undefined,
+) {
+  const context = { settings: { ...SETTINGS, ...settings }, namespaceOf };
+  const { hosts, problems, ...rest } = planEntry(object, context);
   return { ...rest, hosts, host: hosts[0], codes: problems.map((each) => each.code).sort() };
 }
 
@@ -29,7 +36,7 @@ const IP = { address: "192.0.2.1" };
 const IP6 = { address: "2001:db8::1" };
 const NAME = { address: "b.example" };
 const UNIX = { address: "unix:///x" };
-const NOWHERE = { network: "n9" };
+const OTHER_NETWORK = { network: "n9" };
 const SELECTOR = { labels: { app: "a" } };
 
 describe("planEntry", () => {
@@ -46,7 +53,7 @@ describe("planEntry", () => {
     ],
     [
       "STATIC, names, sockets and nothing are skipped",
-      { resolution: "STATIC", endpoints: [NAME, IP, UNIX, NOWHERE] },
+      { resolution: "STATIC", endpoints: [NAME, IP, UNIX, OTHER_NETWORK] },
       ["192.0.2.1"],
       ["EndpointNameInStatic", "EndpointUnixSocket", "EndpointWithoutAddress"],
     ],
@@ -135,10 +142,10 @@ describe("planEntry", () => {
     const planned = plan(entry({ hosts: [h], resolution: "DNS", endpoints }));
     expect(planned.host?.real).to.deep.equal({
       fixed: [
-        { address: "192.0.2.1", weight: 3 },
-        { address: "2001:db8::1", weight: 0 },
+        { address: "192.0.2.1", weight: 3, locality: NOWHERE },
+        { address: "2001:db8::1", weight: 0, locality: NOWHERE },
       ],
-      targets: [{ kind: "name", name: "b.example", weight: 9, isItself: false }],
+      targets: [{ kind: "name", name: "b.example", weight: 9, locality: NOWHERE, isItself: false }],
     });
   });
 
@@ -176,11 +183,25 @@ describe("planEntry", () => {
 
     it("single IPs of spec.addresses, wider prefixes do not count", () => {
       const addresses = ["10.1.0.0/16", "10.0.0.1", "10.0.0.2/32", "fd00::1/128"];
-      const expected = { addresses: ["10.0.0.1", "10.0.0.2", "fd00::1"], isAllocated: false };
-      expect(virtual({ addresses, status })).to.deep.equal(expected);
+      const expected = ["10.0.0.1", "10.0.0.2", "fd00::1"];
+      expect(virtual({ addresses, status })).to.deep.equal({
+        addresses: expected,
+        isWritten: true,
+        allocated: new Set(),
+      });
+    });
+    it("those in a range that a mesh allocates from are known as such", () => {
+      const addresses = ["10.0.0.1", "240.1.0.1", "198.18.5.5", "2001:2:0:1::1", "2001:2:1::1", "172.31.0.9"];
+      const ranged = (virtualRanges: RegistrySettings["virtualRanges"]) => [
+        ...plan(entry({ hosts: [h], addresses }), { virtualRanges }).host!.virtual!.allocated,
+      ];
+      expect(ranged([])).to.deep.equal(["240.1.0.1", "198.18.5.5", "2001:2:0:1::1"]);
+      const own = parseIpPrefix("172.31.0.0/16")!;
+      expect(ranged([own])).to.deep.equal(["240.1.0.1", "198.18.5.5", "2001:2:0:1::1", "172.31.0.9"]);
     });
     it("the last allocated one of each family, of this host", () => {
-      const expected = { addresses: ["240.240.0.2", "2001:2::1"], isAllocated: true };
+      const addresses = ["240.240.0.2", "2001:2::1"];
+      const expected = { addresses, isWritten: false, allocated: new Set(addresses) };
       expect(virtual({ resolution: "STATIC", status })).to.deep.equal(expected);
     });
     it("none allocated with resolution NONE", () => {
@@ -200,7 +221,11 @@ describe("planEntry", () => {
     });
     it("forbidden ones are dropped and reported; with none left the host still has virtual addresses", () => {
       const planned = plan(entry({ hosts: [h], addresses: ["169.254.169.254"] }));
-      expect(planned.host?.virtual).to.deep.equal({ addresses: [], isAllocated: false });
+      expect(planned.host?.virtual).to.deep.equal({
+        addresses: [],
+        isWritten: true,
+        allocated: new Set(),
+      });
       expect(planned.codes).to.deep.equal(["AddressForbidden"]);
     });
   });
@@ -284,17 +309,7 @@ describe("planEntry", () => {
         const planned = plan(entry({ namespace: "shop", hosts: [h], exportTo }), { defaultExportTo });
         expect(planned.visibility.isPublic).to.equal(isPublic);
         expect([...planned.visibility.namespaces].sort()).to.deep.equal(namespaces);
-        expect(planned.codes).to.deep.equal(isPublic ? [] : ["NotPublic"]);
+        expect(planned.codes).to.deep.equal([]);
       });
-  });
-});
-
-describe("createPlanner", () => {
-  it("plans an object once", () => {
-    const planner = createPlanner(SETTINGS);
-    const object = entry({ hosts: [h] });
-    expect(planner(object)).to.equal(planner(object));
-    expect(createPlanner(SETTINGS)(object)).to.not.equal(planner(object));
-    expect(planner(object).hosts[0]?.host).to.equal(host(h));
   });
 });

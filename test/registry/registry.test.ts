@@ -133,6 +133,23 @@ describe("Registry", () => {
       expect(world.propagatedMs).to.deep.equal([0, 20]);
     });
 
+    it("times from the writing to the emission are told, once per host that became another", () => {
+      const write = (name: string, address: string, secondsAgo: number) => {
+        const { wallMs, nowMs } = { wallMs: world.clock.wallMs(), nowMs: world.clock.nowMs() };
+        world.store.put("ServiceEntry", fixedAt(name, address), nowMs, wallMs - secondsAgo * 1000);
+        world.store.flush();
+      };
+      write("a.example", "192.0.2.1", 1);
+      // Two writes within the window: the earlier one was the first that nobody was answered with.
+      write("b.example", "192.0.2.2", 3);
+      world.clock.advance(5);
+      write("b.example", "192.0.2.3", 0);
+      world.settle();
+      world.put(fixedAt("c.example", "192.0.2.4"));
+      world.settle();
+      expect(world.programmed).to.deep.equal(["ServiceEntry 1000", "ServiceEntry 3020"]);
+    });
+
     it("nothing is emitted after close", () => {
       world.put(fixedAt("a.example", "192.0.2.1"));
       world.put(fixedAt("b.example", "192.0.2.2"));
@@ -277,7 +294,9 @@ describe("Registry", () => {
       world.put(dns("a.example", "up.example"));
       world.settle();
       const record = deltas[0]?.changes[0];
-      expect(record?.kind === "set" && record.record.views[0]?.answers.A.kind).to.equal("addresses");
+      expect(record?.kind === "set" && record.record.views[0]?.variants[0]?.answers.A.kind).to.equal(
+        "addresses",
+      );
       expect(deltas).to.have.length(1);
     });
   });
@@ -478,10 +497,11 @@ describe("Registry", () => {
       expect(world.codes()).to.deep.equal([]);
     });
 
-    it("an entry that is not public is not answered, and says so", () => {
+    it("an entry that is not public is answered to those who see it alone", () => {
       world.put(at("n1", "192.0.2.1", { exportTo: ["."] }));
       expect(world.answer("a.example")).to.equal("forward");
-      expect(world.codes()).to.deep.equal(["NotPublic ServiceEntry/n1/a-example"]);
+      expect(world.answer("a.example", "A", "outside", "n1")).to.deep.equal(["192.0.2.1"]);
+      expect(world.codes()).to.deep.equal([]);
       world.registry.updateSettings({ ...SETTINGS, defaultExportTo: ["."] });
       world.put(at("n2", "192.0.2.2", {}));
       world.settle();
@@ -577,11 +597,14 @@ describe("Registry", () => {
       });
       expect(row("ok.example", "n2")).to.deep.include({
         state: "shadowed",
-        addresses: [],
+        // Clients of its own namespace are answered from it.
+        addresses: [
+          { address: "192.0.2.2", source: "static", target: null, state: "fresh", expiresAtMs: null },
+        ],
         shadowedBy: {
           namespace: "default",
           name: "ok-example",
-          reason: "ServiceEntry default/ok-example is as old and its name sorts first",
+          reason: "for other namespaces ServiceEntry default/ok-example is as old and its name sorts first",
         },
       });
       expect(row("mixed.example")?.addresses).to.deep.equal([
@@ -604,7 +627,7 @@ describe("Registry", () => {
         },
       ]);
       expect(row("vip.example")?.addresses.map((each) => each.source)).to.deep.equal(["virtual"]);
-      expect(row("mine.example")).to.deep.include({ state: "rejected", visibleTo: ["default"] });
+      expect(row("mine.example")).to.deep.include({ state: "ok", visibleTo: ["default"] });
       const states = world.registry
         .hosts()
         .map((each) => `${each.host} ${each.state}`)
@@ -612,7 +635,7 @@ describe("Registry", () => {
       expect(states).to.deep.equal([
         "empty.example unresolved",
         "gone.example unresolved",
-        "mine.example rejected",
+        "mine.example ok",
         "mixed.example ok",
         "none.example ok",
         "ok.example ok",
@@ -623,7 +646,7 @@ describe("Registry", () => {
         "wait.example pending",
         "x.default.svc rejected",
       ]);
-      const counts = { ok: 5, pending: 1, stale: 1, unresolved: 2, shadowed: 1, rejected: 2 };
+      const counts = { ok: 6, pending: 1, stale: 1, unresolved: 2, shadowed: 1, rejected: 1 };
       expect(world.registry.hostCounts()).to.deep.equal(counts);
     });
   });

@@ -1,8 +1,7 @@
 import { expect } from "chai";
 import type { SelectorTarget } from "../../src/registry/host-plan.ts";
-import { planEntry } from "../../src/registry/plan.ts";
 import { Selection } from "../../src/registry/selection.ts";
-import { entry, host, pod, SETTINGS, workloadEntry } from "./support.ts";
+import { entry, host, planOf, pod, workloadEntry } from "./support.ts";
 
 function selector(
   labels: Readonly<Record<string, string>>,
@@ -10,7 +9,7 @@ function selector(
   resolution = "STATIC",
 ): SelectorTarget {
   const object = entry({ namespace, hosts: ["a.example"], resolution, workloadSelector: { labels } });
-  const target = planEntry(object, SETTINGS).hosts[0]?.real?.targets[0];
+  const target = planOf(object).real?.targets[0];
   if (target?.kind !== "selector") throw new Error("no selector");
   return target;
 }
@@ -20,14 +19,18 @@ const a = host("a.example");
 const b = host("b.example");
 
 describe("Selection", () => {
-  let selection = new Selection(undefined);
+  let network: string | undefined;
+  const newSelection = () =>
+    new Selection({ network: () => network, nodeOf: () => undefined, allowedAddressesOf: () => [] });
+  let selection = newSelection();
   const ips = (target: SelectorTarget) => selection.workloadsOf(target).flatMap((each) => each.ips);
   const codes = (target: SelectorTarget) =>
     selection
       .workloadsOf(target)
       .flatMap((each) => each.problems.map(({ code, object }) => `${code} ${object.name}`));
   beforeEach(() => {
-    selection = new Selection(undefined);
+    network = undefined;
+    selection = newSelection();
   });
 
   it("selects ready pods and healthy workload entries of its namespace by all its labels", () => {
@@ -129,9 +132,10 @@ describe("Selection", () => {
     const target = selector(APP);
     selection.use(target, a);
     expect(selection.workloadsOf(target)[0]).to.deep.include({ ips: ["192.0.2.1"], weight: 4 });
-    expect([...selection.setNetwork("east")]).to.deep.equal([a]);
+    network = "east";
+    expect([...selection.invalidate(() => false)]).to.deep.equal([]);
+    expect([...selection.invalidate(() => true)]).to.deep.equal([a]);
     expect(ips(target)).to.deep.equal([]);
     expect(codes(target)).to.deep.equal(["EndpointOtherNetwork w"]);
-    expect([...selection.setNetwork("east")]).to.deep.equal([]);
   });
 });

@@ -7,11 +7,21 @@ import { parseNamespace } from "../../src/mesh/parse-namespace.ts";
 import { parsePod } from "../../src/mesh/parse-pod.ts";
 import { parseServiceEntry } from "../../src/mesh/parse-service-entry.ts";
 import { parseWorkloadEntry } from "../../src/mesh/parse-workload-entry.ts";
-import { ProblemBook, type ProblemCode } from "../../src/mesh/problem.ts";
+import { ProblemBook, type ProblemCode, subjectKey } from "../../src/mesh/problem.ts";
 import type { FamilyResolutions, LookupFailure, Resolution } from "../../src/mesh/resolution.ts";
+import type { HostPlan } from "../../src/registry/host-plan.ts";
+import { type PlanContext, planEntry } from "../../src/registry/plan.ts";
 import { Registry } from "../../src/registry/registry.ts";
 import type { RegistrySettings } from "../../src/registry/settings.ts";
-import type { FamilyAnswer, HostRecord, HostView, TableDelta } from "../../src/table/host-record.ts";
+import type {
+  ClientClass,
+  FamilyAnswer,
+  HostRecord,
+  HostVariant,
+  HostView,
+  Locality,
+  TableDelta,
+} from "../../src/table/host-record.ts";
 import { type HostName, isHostName, parseHostName } from "../../src/wire/host-name.ts";
 import { type Family, type IpAddress, parseIpAddress } from "../../src/wire/ip-address.ts";
 import { FakeClock } from "../support/fake-clock.ts";
@@ -40,7 +50,27 @@ export const SETTINGS: RegistrySettings = {
   network: undefined,
   hostsPerNamespace: 20_000,
   namesPerNamespace: 10_000,
+  trustedNamespaces: [],
+  hostPolicy: [],
+  defaultVisibility: "public",
+  excludeSelectors: [],
+  virtualRanges: [],
+  serviceAddresses: [],
+  expandSuffixes: [],
+  explainTxt: false,
 };
+
+/** For plans without any Namespace. */
+export const PLAN_CONTEXT: PlanContext = { settings: SETTINGS, namespaceOf: () => undefined };
+
+/** The first host's plan. */
+export function planOf(object: ObjectByKind["ServiceEntry"], context = PLAN_CONTEXT): HostPlan {
+  const plan = planEntry(object, context).hosts[0];
+  if (plan === undefined) throw new Error("no host");
+  return plan;
+}
+
+export const NOWHERE: Locality = { network: "", region: "", zone: "", subzone: "", node: "" };
 
 let versions = 0;
 
@@ -150,6 +180,8 @@ export class World {
   /** `name namespace`. */
   readonly wanted = new Set<string>();
   readonly propagatedMs: number[] = [];
+  /** `kind`, and how long since it was written. */
+  readonly programmed: string[] = [];
   readonly registry: Registry;
 
   constructor(settings: Partial<RegistrySettings> = {}) {
@@ -165,6 +197,7 @@ export class World {
         unwant: (name, namespace) => this.#unwant(name, namespace),
       },
       onPropagated: (milliseconds) => this.propagatedMs.push(milliseconds),
+      onProgrammed: (kind, writtenAtMs, nowMs) => this.programmed.push(`${kind} ${nowMs - writtenAtMs}`),
     });
   }
 
@@ -200,28 +233,46 @@ export class World {
     return changes.map((each) => `${each.kind} ${each.kind === "set" ? each.record.host : each.host}`).sort();
   }
 
-  view(name: string): HostView | undefined {
-    return this.table.get(host(name))?.views[0];
+  /** What clients of the namespace see; undefined: unknown clients, or of a namespace that nothing names. */
+  viewFor(name: string, namespace?: Namespace): HostView | undefined {
+    return viewFor(this.table.get(host(name)), namespace);
+  }
+
+  /** Undefined: forwarded. */
+  view(name: string, client: ClientClass = "unknown", namespace?: Namespace): HostVariant | undefined {
+    return variantFor(this.table.get(host(name)), client, namespace);
   }
 
   /** Addresses, or the kind of answer; "forward": not in the table. */
-  answer(name: string, family: Family = "A"): readonly string[] | FamilyAnswer["kind"] | "forward" | "pass" {
-    const view = this.view(name);
-    if (view === undefined) return "forward";
-    if (view.isPass) return "pass";
-    const answer = view.answers[family];
+  answer(
+    name: string,
+    family: Family = "A",
+    client: ClientClass = "unknown",
+    namespace?: Namespace,
+  ): readonly string[] | FamilyAnswer["kind"] | "forward" | "pass" {
+    const variant = this.view(name, client, namespace);
+    if (variant === undefined) return "forward";
+    if (variant.isPass) return "pass";
+    const answer = variant.answers[family];
     return answer.kind === "addresses" ? answer.addresses : answer.kind;
   }
 
-  /** `code kind/namespace/name` of each present problem. */
+  /** `code kind/namespace/name` of each present problem of an object. */
   codes(): readonly string[] {
-    return [...this.problems.all()]
-      .map(({ problem }) => `${problem.code} ${objectKey(problem.object)}`)
+    return this.#ofObjects()
+      .map(({ problem }) => `${problem.code} ${subjectKey(problem.object)}`)
       .sort();
   }
 
   problemCodes(): readonly ProblemCode[] {
-    return [...this.problems.all()].map(({ problem }) => problem.code).sort();
+    return this.#ofObjects()
+      .map(({ problem }) => problem.code)
+      .sort();
+  }
+
+  /** Without what is said of the policy as a whole. */
+  #ofObjects() {
+    return [...this.problems.all()].filter(({ problem }) => problem.object.kind !== "Setting");
   }
 
   #emit(delta: TableDelta): void {
@@ -236,12 +287,8 @@ export class World {
 
   #touch(name: HostName, family: Family, expiresAtMs: number): void {
     const record = this.table.get(name);
-    const view = record?.views[0];
-    const answer = view?.answers[family];
-    if (record === undefined || view === undefined || answer?.kind !== "addresses")
-      throw new Error(`touch of ${name} ${family}`);
-    const answers = { ...view.answers, [family]: { ...answer, expiresAtMs } };
-    this.table.set(name, { ...record, views: [{ ...view, answers }] });
+    if (record === undefined) throw new Error(`touch of unknown ${name}`);
+    this.table.set(name, touched(record, family, expiresAtMs));
   }
 
   #want(name: HostName, namespace: Namespace): void {
@@ -253,6 +300,35 @@ export class World {
   #unwant(name: HostName, namespace: Namespace): void {
     if (!this.wanted.delete(`${name} ${namespace}`)) throw new Error(`not wanted: ${name} ${namespace}`);
   }
+}
+
+/** As the data plane does: every variant of every view whose TTL counts down. Throws if there is none. */
+export function touched(record: HostRecord, family: Family, expiresAtMs: number): HostRecord {
+  let isTouched = false;
+  const touchedVariant = (variant: HostVariant): HostVariant => {
+    const answer = variant.answers[family];
+    if (answer.kind !== "addresses" || answer.expiresAtMs === undefined) return variant;
+    isTouched = true;
+    return { ...variant, answers: { ...variant.answers, [family]: { ...answer, expiresAtMs } } };
+  };
+  const views = record.views.map((view) => ({ ...view, variants: view.variants.map(touchedVariant) }));
+  if (!isTouched) throw new Error(`touch of ${record.host} ${family}, which counts down to nothing`);
+  return { ...record, views };
+}
+
+export function viewFor(record: HostRecord | undefined, namespace?: Namespace): HostView | undefined {
+  return record?.views.find(
+    ({ visibleTo }) => visibleTo === "all" || (namespace !== undefined && visibleTo.has(namespace)),
+  );
+}
+
+export function variantFor(
+  record: HostRecord | undefined,
+  client: ClientClass,
+  namespace?: Namespace,
+): HostVariant | undefined {
+  const view = viewFor(record, namespace);
+  return view?.variants[view.choices[client] ?? -1];
 }
 
 export const MODES: readonly AnswerMode[] = ["auto", "virtual", "resolved"];

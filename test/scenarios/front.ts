@@ -18,6 +18,8 @@ export interface Front {
   ask(query: Uint8Array, client: number, onReply: (reply: Uint8Array) => void): void;
   /** A packed delta. */
   apply(delta: Uint8Array, version: number): void;
+  /** A packed delta of the clients. */
+  applyClients(delta: Uint8Array): void;
   setSynced(): void;
   update(settings: DataPlaneSettings): void;
   /** Upstreams that the script closes go away, those that it does not come back. */

@@ -6,6 +6,7 @@ import { assertNever, type Client } from "../../src/runtime.ts";
 import { SharedSeries } from "../../src/series.ts";
 import { Engine } from "../../src/server/engine.ts";
 import { QueryMetrics } from "../../src/server/metrics.ts";
+import { ClientIndex } from "../../src/table/client-index.ts";
 import { FlatTable } from "../../src/table/flat-table.ts";
 import { MemoryUpstreams, type Sent } from "../support/memory-upstream.ts";
 import {
@@ -42,6 +43,7 @@ export function createMemoryFront(parts: FrontParts): Front {
   const engine = new Engine(
     {
       table: new FlatTable(random),
+      clients: new ClientIndex(),
       forwarder,
       metrics: new QueryMetrics(series),
       clock,
@@ -96,6 +98,10 @@ export function createMemoryFront(parts: FrontParts): Front {
     ask: (query, client, onReply) => ask(query, `127.0.0.${client}`, onReply),
     apply(delta) {
       engine.applyDelta(delta);
+      while (engine.step());
+    },
+    applyClients(delta) {
+      engine.applyClients(delta);
       while (engine.step());
     },
     setSynced: () => engine.setSynced(),

@@ -10,10 +10,12 @@ import { readRecordType } from "./record-types.ts";
 import {
   type NumberedStep,
   type RawObject,
+  STORY_MESHES,
   type StateExpectation,
   type StateName,
   type Step,
   type Story,
+  type StoryClient,
   WAYS,
   type Way,
 } from "./story.ts";
@@ -159,6 +161,18 @@ const STEPS: readonly (readonly [string, (fields: Fields) => Step])[] = [
   ],
   ["delete", (fields) => ({ kind: "delete", objects: fields.take("delete", readList(readText)) ?? [] })],
   [
+    "clients",
+    (fields) => ({
+      kind: "clients",
+      clients: new Map(
+        [...(fields.take("clients", readMap(readClient)) ?? [])].map(([number, client]) => [
+          readRange(Number(number), fields.where).min,
+          client,
+        ]),
+      ),
+    }),
+  ],
+  [
     "upstream",
     (fields) => ({ kind: "upstream", lines: fields.take("upstream", readList(readZoneLine)) ?? [] }),
   ],
@@ -226,6 +240,19 @@ const STEPS: readonly (readonly [string, (fields: Fields) => Step])[] = [
     },
   ],
 ];
+
+/** A namespace alone is a pod outside of any mesh; null: no pod. */
+function readClient(value: unknown, where: string): StoryClient | null {
+  if (value === null) return null;
+  const fields = new Fields(typeof value === "string" ? { namespace: value } : value, where);
+  const namespace = fields.take("namespace", readText);
+  const mesh = fields.take("mesh", oneOf(STORY_MESHES)) ?? "none";
+  const ips = fields.take("ips", readList(readText)) ?? [];
+  const node = fields.take("node", readText) ?? "";
+  fields.end();
+  if (namespace === undefined) throw new StoryError(where, 'the key "namespace" is missing');
+  return { namespace, mesh, ips, node };
+}
 
 function readSource(value: unknown, where: string): string | RawObject {
   return isMapping(value) ? value : readText(value, where);

@@ -85,6 +85,9 @@ class Play {
       case "delete":
         world.delete(step.objects);
         return world.settle();
+      case "clients":
+        world.changeClients(step.clients);
+        return world.settle();
       case "upstream":
         return world.zone.change(step.lines);
       case "script":
@@ -222,6 +225,8 @@ class Play {
       const { kind, namespace, name } = problem.object;
       present.add(`${problem.code} ${kind}/${namespace}/${name}`);
     }
+    // Nearly every story is told without a policy.
+    if (!expected.includes(UNRESTRICTED)) present.delete(`${UNRESTRICTED} Setting//hostPolicy`);
     const isMeant = (found: string, entry: string) => found === entry || found.startsWith(`${entry} `);
     const isWhole =
       [...present].every((found) => expected.some((entry) => isMeant(found, entry))) &&
@@ -245,6 +250,8 @@ class Play {
     }
   }
 }
+
+const UNRESTRICTED = "PublicHostsUnrestricted";
 
 function check(exchange: Exchange, expect: Expectations): void {
   const faults = faultsOf(exchange, expect[exchange.transport]);

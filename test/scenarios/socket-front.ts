@@ -157,6 +157,10 @@ class SocketFront implements Front {
     this.#tell({ kind: "table", delta });
   }
 
+  applyClients(delta: Uint8Array): void {
+    this.#tell({ kind: "clients", delta });
+  }
+
   setSynced(): void {
     this.#tell({ kind: "synced" });
   }

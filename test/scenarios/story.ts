@@ -41,6 +41,8 @@ export type Step =
   /** Merge patches (RFC 7396) by `Kind/namespace/name`. */
   | { readonly kind: "edit"; readonly patches: ReadonlyMap<string, unknown> }
   | { readonly kind: "delete"; readonly objects: readonly string[] }
+  /** By the last number of their addresses; null: no pod has the address any more. */
+  | { readonly kind: "clients"; readonly clients: ReadonlyMap<number, StoryClient | null> }
   | { readonly kind: "upstream"; readonly lines: readonly ZoneLine[] }
   | { readonly kind: "script"; readonly lines: readonly ScriptLine[] }
   | QueryStep
@@ -65,6 +67,19 @@ export interface QueryStep {
   readonly pending: string | undefined;
   readonly expect: Expectations;
 }
+
+/** A pod that asks. */
+export interface StoryClient {
+  readonly namespace: string;
+  readonly mesh: StoryMesh;
+  /** Addresses besides the one that it asks from. */
+  readonly ips: readonly string[];
+  /** The node that it runs on; "": none. */
+  readonly node: string;
+}
+
+export const STORY_MESHES = ["none", "sidecar", "ambient", "kmesh"] as const;
+export type StoryMesh = (typeof STORY_MESHES)[number];
 
 export interface QuestionFields {
   readonly name: string;

@@ -2,12 +2,19 @@
 
 import { loadSettings } from "../../src/config/load-settings.ts";
 import type { DataPlaneSettings } from "../../src/data-plane.ts";
-import { dataPlaneSettings, refresherSettings, registrySettings } from "../../src/part-settings.ts";
+import {
+  clientSettings,
+  dataPlaneSettings,
+  refresherSettings,
+  registrySettings,
+} from "../../src/part-settings.ts";
 import type { RefresherSettings } from "../../src/refresher/refresher.ts";
+import type { ClientSettings } from "../../src/registry/clients.ts";
 import type { RegistrySettings } from "../../src/registry/settings.ts";
 
 export interface PartSettings {
   readonly registry: RegistrySettings;
+  readonly clients: ClientSettings;
   readonly refresher: RefresherSettings;
   readonly dataPlane: DataPlaneSettings;
 }
@@ -17,6 +24,7 @@ export function partSettings(flags: readonly string[]): PartSettings {
   const { settings } = loadSettings({ argv: [...STORY_FLAGS, ...flags], env: {}, localAddresses: () => [] });
   return {
     registry: registrySettings(settings),
+    clients: clientSettings(settings),
     refresher: refresherSettings(settings),
     dataPlane: dataPlaneSettings(settings, "story"),
   };

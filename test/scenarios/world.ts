@@ -8,8 +8,10 @@ import { join, resolve } from "node:path";
 import { MeshStore } from "../../src/mesh/mesh-store.ts";
 import { ProblemBook } from "../../src/mesh/problem.ts";
 import { Refresher } from "../../src/refresher/refresher.ts";
+import { Clients } from "../../src/registry/clients.ts";
 import { Registry } from "../../src/registry/registry.ts";
 import { type Random, silentLogger } from "../../src/runtime.ts";
+import { packClientDelta } from "../../src/table/client-index.ts";
 import { packDelta } from "../../src/table/packed-delta.ts";
 import { cutDocuments, readDocument } from "../../src/watcher/manifest-documents.ts";
 import { ManifestEntries } from "../../src/watcher/manifest-entries.ts";
@@ -20,7 +22,7 @@ import type { Front, FrontParts } from "./front.ts";
 import { createMemoryFront } from "./memory-front.ts";
 import { type AskedMessage, ScriptedZone } from "./scripted-zone.ts";
 import { openSocketFront } from "./socket-front.ts";
-import type { QuestionFields, RawObject, Story, Way } from "./story.ts";
+import type { QuestionFields, RawObject, Story, StoryClient, StoryMesh, Way } from "./story.ts";
 import { StoryClock } from "./story-clock.ts";
 import { isMapping } from "./story-error.ts";
 import { UpstreamScript } from "./upstream-script.ts";
@@ -46,6 +48,9 @@ export class World {
   readonly #store = new MeshStore();
   readonly #entries: ManifestEntries;
   readonly #refresher: Refresher;
+  readonly #clients: Clients;
+  /** What stands for the pods of clients, by the last number of their addresses. */
+  readonly #clientPods = new Map<number, string>();
   /** What was applied and not deleted, by `Kind/namespace/name`. */
   readonly #objects = new Map<string, RawObject>();
   #files: Files = new Map();
@@ -88,6 +93,12 @@ export class World {
       onChanged: (name, family) => this.registry.resolutionChanged(name, family),
       onTouched: (name, family, expiresAtMs) => this.registry.resolutionTouched(name, family, expiresAtMs),
     });
+    this.#clients = new Clients({
+      store: this.#store,
+      settings: settings.clients,
+      clock,
+      emit: (delta) => front.applyClients(packClientDelta(delta)),
+    });
     this.registry = new Registry({
       store: this.#store,
       settings: settings.registry,
@@ -124,8 +135,24 @@ export class World {
     this.#take();
   }
 
+  /** Known from now on, and what has changed of them before. */
+  changeClients(clients: ReadonlyMap<number, StoryClient | null>): void {
+    for (const [number, client] of clients) {
+      const known = this.#clientPods.get(number);
+      if (known !== undefined) this.#objects.delete(known);
+      this.#clientPods.delete(number);
+      if (client === null) continue;
+      const pod = podOf(number, client);
+      this.#objects.set(identityOf(pod), pod);
+      this.#clientPods.set(number, identityOf(pod));
+    }
+    this.#take();
+    this.#clients.settle();
+  }
+
   update(flags: readonly string[]): void {
     const settings = partSettings(flags);
+    this.#clients.updateSettings(settings.clients);
     this.#refresher.update(settings.refresher);
     this.registry.updateSettings(settings.registry);
     this.front.update(settings.dataPlane);
@@ -158,6 +185,7 @@ export class World {
   async close(): Promise<void> {
     await this.#refresher.close();
     this.registry.close();
+    this.#clients.close();
     await this.front.close();
   }
 
@@ -222,6 +250,25 @@ function readExamples(path: string): readonly RawObject[] {
     if (fault !== undefined) throw new Error(`${path}: ${fault.reason}`);
     return objects.map(({ raw }) => raw);
   });
+}
+
+/** Annotations that sidecar injectors and node agents leave on a pod. */
+const MESH_ANNOTATIONS: Readonly<Record<StoryMesh, RawObject>> = {
+  none: {},
+  sidecar: { "sidecar.istio.io/status": '{"containers":["istio-proxy"]}' },
+  ambient: { "ambient.istio.io/redirection": "enabled" },
+  kmesh: { "kmesh.net/redirection": "enabled" },
+};
+
+function podOf(number: number, { namespace, mesh, ips, node }: StoryClient): RawObject {
+  const podIPs = [`127.0.0.${number}`, ...ips].map((ip) => ({ ip }));
+  return {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { name: `client-${number}`, namespace, annotations: MESH_ANNOTATIONS[mesh] },
+    spec: node === "" ? {} : { nodeName: node },
+    status: { phase: "Running", podIPs },
+  };
 }
 
 /** Stories may leave it out. */
