@@ -1,6 +1,6 @@
 /**
- * What the reflector needs of the Kubernetes API: GET, with the body as it comes. `connection.ts` makes one
- * from a kubeconfig or a pod's service account; tests make their own.
+ * What we need of the Kubernetes API: GET, with the body as it comes, and for those that write the other methods.
+ * `connection.ts` makes one from a kubeconfig or a pod's service account; tests make their own.
  */
 
 import type { Closeable } from "../runtime.ts";
@@ -11,6 +11,22 @@ export interface ApiClient extends Closeable {
    * response came: an `ApiFault`, or the system's own error. Aborting ends the body too.
    */
   get(path: string, signal: AbortSignal): Promise<ApiResponse>;
+}
+
+/** A client that can write too. */
+export interface WritingApiClient extends ApiClient {
+  /**
+   * As `get`, with any method. A call may be sent a second time where the connection broke before an answer, so it
+   * must be guarded: by a resource version, by a test, or by a name that is given only once.
+   */
+  send(call: ApiCall, signal: AbortSignal): Promise<ApiResponse>;
+}
+
+export interface ApiCall {
+  readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
+  /** From the server's root, with its query. */
+  readonly path: string;
+  readonly body?: { readonly mediaType: string; readonly text: string };
 }
 
 export interface ApiResponse {
@@ -28,4 +44,8 @@ export interface ApiResource {
   /** Those that we can read, the dearest first. */
   readonly versions: readonly string[];
   readonly plural: string;
+  /** Those of one namespace alone. */
+  readonly namespace?: string;
+  /** Those alone whose labels match, as the API writes it: `name in (a,b)`. */
+  readonly labelSelector?: string;
 }

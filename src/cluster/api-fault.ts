@@ -72,7 +72,7 @@ const REASONS: Readonly<Record<number, FaultReason>> = {
 const MOST_RETRY_AFTER_MS = 60_000;
 
 /** RFC 9110, section 10.2.3: seconds, or a date. */
-function readRetryAfter(text: string | undefined, wallMs: number): number | undefined {
+export function readRetryAfter(text: string | undefined, wallMs: number): number | undefined {
   if (text === undefined) return undefined;
   const ms = /^\d+$/.test(text.trim()) ? Number(text) * 1000 : Date.parse(text) - wallMs;
   return Number.isNaN(ms) ? undefined : Math.min(Math.max(ms, 0), MOST_RETRY_AFTER_MS);

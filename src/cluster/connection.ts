@@ -1,7 +1,6 @@
 /**
  * The way into the cluster: a kubeconfig, or a pod's service account. The library reads them, refreshes tokens
- * (files, exec plugins, OIDC) and prepares TLS; the requests are ours. This is the only file that imports it,
- * and only when it is called, because that costs more than half a second and 80 MB.
+ * (files, exec plugins, OIDC) and prepares TLS; the requests are ours. It is loaded only when it is called.
  */
 
 import { accessSync } from "node:fs";
@@ -9,8 +8,9 @@ import type { RequestOptions } from "node:https";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import type { KubeConfig } from "@kubernetes/client-node";
-import type { ApiClient } from "./api-client.ts";
+import type { WritingApiClient } from "./api-client.ts";
 import { type Credentials, HttpApiClient } from "./http-client.ts";
+import { importKubeConfig } from "./kubeconfig-library.ts";
 
 export type ClusterAccess =
   | { readonly kind: "kubeconfig"; readonly files: readonly string[] }
@@ -36,7 +36,7 @@ export function findClusterAccess(
 }
 
 /** Rejects with a ClusterAccessError where no way in is described; makes no connection yet. */
-export async function connectCluster(access: ClusterAccess): Promise<ApiClient> {
+export async function connectCluster(access: ClusterAccess): Promise<WritingApiClient> {
   const load = () => loadCredentials(access);
   return new HttpApiClient(await load(), load);
 }
@@ -54,7 +54,7 @@ export class ClusterAccessError extends Error {
 const TOKEN_FILE = "/var/run/secrets/kubernetes.io/serviceaccount/token";
 
 async function loadCredentials(access: ClusterAccess): Promise<Credentials> {
-  const library = await import("@kubernetes/client-node");
+  const library = await importKubeConfig();
   const config = new library.KubeConfig();
   try {
     if (access.kind === "service-account") config.loadFromCluster(access.root);

@@ -1,8 +1,8 @@
-/** GET over HTTP/1.1 with kept-alive connections, under credentials that are read again when they are refused. */
+/** Calls over HTTP/1.1 with kept-alive connections, under credentials that are read again when they are refused. */
 
 import { type IncomingMessage, Agent as PlainAgent, request as plainRequest } from "node:http";
 import { type RequestOptions, Agent as TlsAgent, request as tlsRequest } from "node:https";
-import type { ApiClient, ApiResponse } from "./api-client.ts";
+import type { ApiCall, ApiResponse, WritingApiClient } from "./api-client.ts";
 import { ApiFault } from "./api-fault.ts";
 
 /** What one request needs to be let in. */
@@ -19,7 +19,7 @@ export interface Credentials {
   authentication(): Promise<Authentication>;
 }
 
-export class HttpApiClient implements ApiClient {
+export class HttpApiClient implements WritingApiClient {
   readonly #load: () => Promise<Credentials>;
   /** Connections are pooled by their TLS options, so that new certificates get new ones. */
   readonly #agents = { plain: new PlainAgent(KEEP_ALIVE), tls: new TlsAgent(KEEP_ALIVE) };
@@ -31,43 +31,59 @@ export class HttpApiClient implements ApiClient {
     this.#load = load;
   }
 
-  async get(path: string, signal: AbortSignal): Promise<ApiResponse> {
+  get(path: string, signal: AbortSignal): Promise<ApiResponse> {
+    return this.send({ method: "GET", path }, signal);
+  }
+
+  async send(call: ApiCall, signal: AbortSignal): Promise<ApiResponse> {
     const used = this.#credentials;
-    const response = await this.#send(await used, path, signal);
+    const response = await this.#send(await used, call, signal);
     if (response.statusCode !== 401) return apiResponse(response);
     // A token was replaced before its file was read again. Who asks at the same time shares the new one.
     if (this.#credentials === used) this.#credentials = this.#load().catch(() => used);
     const renewed = await this.#credentials;
     response.resume();
-    return apiResponse(await this.#send(renewed, path, signal));
+    return apiResponse(await this.#send(renewed, call, signal));
   }
 
   async close(): Promise<void> {
     for (const agent of Object.values(this.#agents)) agent.destroy();
   }
 
-  async #send(credentials: Credentials, path: string, signal: AbortSignal): Promise<IncomingMessage> {
+  async #send(credentials: Credentials, call: ApiCall, signal: AbortSignal): Promise<IncomingMessage> {
     const authentication = await authenticate(credentials);
     try {
-      return await this.#sendOnce(authentication, path, signal);
+      return await this.#sendOnce(authentication, call, signal);
     } catch (error) {
       // The server closed an idle connection at the moment when it was taken: that says nothing about the server.
       if (!(error instanceof StaleConnection)) throw error;
-      return await this.#sendOnce(authentication, path, signal);
+      return await this.#sendOnce(authentication, call, signal);
     }
   }
 
   #sendOnce(
     { server, options }: Authentication,
-    path: string,
+    { method, path, body }: ApiCall,
     signal: AbortSignal,
   ): Promise<IncomingMessage> {
     const url = new URL(server.replace(/\/+$/, "") + path);
     const isTls = url.protocol === "https:";
     const agent = options.agent ?? (isTls ? this.#agents.tls : this.#agents.plain);
-    const headers = { ...options.headers, accept: "application/json", "user-agent": "serviceentry-dns" };
+    const octets = body && Buffer.from(body.text);
+    const headers = {
+      ...options.headers,
+      accept: "application/json",
+      "user-agent": "serviceentry-dns",
+      ...(body && { "content-type": body.mediaType, "content-length": octets?.length }),
+    };
     return new Promise((resolve, reject) => {
-      const request = (isTls ? tlsRequest : plainRequest)(url, { ...options, agent, headers, signal });
+      const request = (isTls ? tlsRequest : plainRequest)(url, {
+        ...options,
+        method,
+        agent,
+        headers,
+        signal,
+      });
       let response: IncomingMessage | undefined;
       request.once("response", (message) => {
         response = message;
@@ -82,7 +98,7 @@ export class HttpApiClient implements ApiClient {
         // What ended this one (a dead path, a server that fell silent) is likely to have met the idle ones too.
         if (response?.complete !== true) this.#dropIdleConnections();
       });
-      request.end();
+      request.end(octets);
     });
   }
 

@@ -1,7 +1,7 @@
 /**
  * Cuts the body of a list into its items as the octets come, wherever they are cut: each item is parsed for
  * itself and can be dropped at once, one that is too large or broken harms no other, and no turn of the event
- * loop has to parse a whole page.
+ * loop has to parse a whole page. What `fieldsV1` holds is left out.
  */
 
 import { OctetPieces } from "./octet-pieces.ts";
@@ -18,6 +18,8 @@ export interface ListItemsHandlers {
   onItem(raw: unknown): void;
   /** An item that is too large, or no JSON. */
   onRefused(): void;
+  /** Before the first item, where there is another page and its token stands before the items. */
+  onContinued?(continueToken: string): void;
 }
 
 /** Octets of one list response; `push` them all, then `end`. Both throw a SyntaxError where it is no list. */
@@ -31,6 +33,8 @@ export class ListItems {
   #isEscaped = false;
   /** Inside the brackets of `items`. */
   #isInItems = false;
+  /** Inside of brackets that are left out, and so many are open with them; 0: not so. */
+  #skippedDepth = 0;
 
   constructor(mostItemOctets: number, handlers: ListItemsHandlers) {
     this.#item = new OctetPieces(mostItemOctets);
@@ -38,59 +42,80 @@ export class ListItems {
   }
 
   push(chunk: Buffer): void {
+    const { length } = chunk;
+    // Fields are read and written for each octet only where they have to be: most octets are in texts.
+    let depth = this.#depth;
+    let isInText = this.#isInText;
     // Octets from here on are not yet in the envelope or the item.
     let from = 0;
-    for (let at = 0; at < chunk.length; at++) {
-      const octet = chunk[at]!;
-      if (this.#isInText) {
-        if (this.#isEscaped) this.#isEscaped = false;
+    for (let at = 0; at < length; at++) {
+      if (isInText) {
+        if (this.#isEscaped) {
+          this.#isEscaped = false;
+          continue;
+        }
+        let octet = chunk[at]!;
+        while (octet !== QUOTE && octet !== BACKSLASH && at < length - 1) octet = chunk[++at]!;
+        if (octet === QUOTE) isInText = false;
         else if (octet === BACKSLASH) this.#isEscaped = true;
-        else if (octet === QUOTE) this.#isInText = false;
         continue;
       }
-      switch (octet) {
+      switch (chunk[at]!) {
         case QUOTE:
-          this.#isInText = true;
+          isInText = true;
           break;
         case OPEN_BRACE:
         case OPEN_BRACKET:
-          if (this.#isInItems && this.#depth === ITEM_DEPTH) from = at;
-          this.#depth += 1;
-          if (octet === OPEN_BRACKET && this.#depth === ITEM_DEPTH && !this.#isInItems) {
+          if (this.#isInItems && depth === ITEM_DEPTH) from = at;
+          depth += 1;
+          if (this.#isInItems) {
+            if (this.#skippedDepth !== 0 || !followsFieldsKey(chunk, at)) break;
+            this.#item.add(chunk, from, at + 1);
+            this.#skippedDepth = depth;
+          } else if (chunk[at] === OPEN_BRACKET && depth === ITEM_DEPTH) {
             this.#envelope.add(chunk, from, at + 1);
             from = at + 1;
             this.#isInItems = ITEMS_KEY.test(this.#envelope.tail(ITEMS_KEY_OCTETS));
+            if (this.#isInItems) this.#tellToken();
           }
           break;
         case CLOSE_BRACE:
         case CLOSE_BRACKET:
-          this.#depth -= 1;
+          depth -= 1;
           if (!this.#isInItems) break;
-          if (this.#depth === ITEM_DEPTH) {
+          if (this.#skippedDepth > depth) {
+            this.#skippedDepth = 0;
+            from = at;
+          }
+          if (depth === ITEM_DEPTH) {
             this.#item.add(chunk, from, at + 1);
             from = at + 1;
             this.#endItem();
-          } else if (this.#depth < ITEM_DEPTH) {
+          } else if (depth < ITEM_DEPTH) {
             this.#isInItems = false;
             from = at;
           }
           break;
       }
     }
-    if (!this.#isInItems) this.#envelope.add(chunk, from, chunk.length);
-    else if (this.#depth > ITEM_DEPTH) this.#item.add(chunk, from, chunk.length);
+    this.#depth = depth;
+    this.#isInText = isInText;
+    if (!this.#isInItems) this.#envelope.add(chunk, from, length);
+    else if (depth > ITEM_DEPTH && this.#skippedDepth === 0) this.#item.add(chunk, from, length);
     if (this.#envelope.isTooLong) throw new SyntaxError("what stands around the items is too long");
   }
 
   end(): ListEnvelope {
-    const text = this.#envelope.take();
-    const list: unknown = JSON.parse(text);
-    const metadata = isObject(list) ? list["metadata"] : undefined;
-    const resourceVersion = isObject(metadata) ? metadata["resourceVersion"] : undefined;
-    if (!isObject(metadata) || typeof resourceVersion !== "string" || resourceVersion === "")
-      throw new SyntaxError("the list has no resourceVersion");
-    const token = metadata["continue"];
-    return { resourceVersion, continueToken: typeof token === "string" ? token : "" };
+    const envelope = readEnvelope(this.#envelope.take());
+    if (envelope.resourceVersion === "") throw new SyntaxError("the list has no resourceVersion");
+    return envelope;
+  }
+
+  #tellToken(): void {
+    const { onContinued } = this.#handlers;
+    if (onContinued === undefined || this.#envelope.isTooLong) return;
+    const { continueToken } = readEnvelope(`${this.#envelope.text}]}`);
+    if (continueToken !== "") onContinued(continueToken);
   }
 
   #endItem(): void {
@@ -115,12 +140,38 @@ const MOST_ENVELOPE_OCTETS = 64 * 1024;
 const ITEM_DEPTH = 2;
 const ITEMS_KEY = /"items"\s*:\s*\[$/;
 const ITEMS_KEY_OCTETS = 32;
+/**
+ * Which fields each writer of an object owns, in `metadata.managedFields`: often half of the object, and parsed for
+ * nobody. Where the octets are cut just there it is parsed all the same.
+ */
+const FIELDS_KEY = Buffer.from('"fieldsV1":');
+
+/** `at`: of an opening bracket. */
+function followsFieldsKey(chunk: Buffer, at: number): boolean {
+  const start = at - FIELDS_KEY.length;
+  if (start < 0 || chunk[at - 3] !== FIELDS_KEY.at(-3)) return false;
+  for (let index = 0; index < FIELDS_KEY.length; index += 1)
+    if (chunk[start + index] !== FIELDS_KEY[index]) return false;
+  return true;
+}
+
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const OPEN_BRACE = 0x7b;
 const CLOSE_BRACE = 0x7d;
 const OPEN_BRACKET = 0x5b;
 const CLOSE_BRACKET = 0x5d;
+
+/** Of what is not there "". Throws a SyntaxError. */
+function readEnvelope(text: string): ListEnvelope {
+  const list: unknown = JSON.parse(text);
+  const metadata = isObject(list) ? list["metadata"] : undefined;
+  const textOf = (name: string): string => {
+    const value = isObject(metadata) ? metadata[name] : undefined;
+    return typeof value === "string" ? value : "";
+  };
+  return { resourceVersion: textOf("resourceVersion"), continueToken: textOf("continue") };
+}
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === "object" && value !== null;

@@ -24,7 +24,7 @@ export interface Listed<T> {
 }
 
 /**
- * `path`: without a query. No `resourceVersion` is asked for: then the limit counts (with 0 the server sends
+ * `path`: may have a query, the selector. No `resourceVersion` is asked for: then the limit counts (with 0 the server sends
  * everything at once), and the state is the newest and not some cache's, so that a list heals whatever was
  * missed. Servers since 1.31 give both from memory. Throws ApiFault.
  */
@@ -54,37 +54,90 @@ async function listPages<T>(
     if (object === undefined) refuse();
     else objects.push(object.value);
   };
-  let token = "";
-  for (let page = 0; page < MOST_PAGES; page++) {
+  const ask = (token: string): AskedPage => {
     const query = new URLSearchParams();
     if (limit !== undefined) query.set("limit", String(limit));
     if (token !== "") query.set("continue", token);
-    const items = new ListItems(options.mostObjectOctets, { onItem: take, onRefused: refuse });
-    const { resourceVersion, continueToken } = await listPage(options, `${path}?${query}`, items);
-    if (continueToken === "") return { objects, refused, resourceVersion };
-    token = continueToken;
+    return askPage(options, withQuery(path, query));
+  };
+  let page = ask("");
+  let next: AskedPage | undefined;
+  try {
+    for (let pages = 0; pages < MOST_PAGES; pages++) {
+      const items = new ListItems(options.mostObjectOctets, {
+        onItem: take,
+        onRefused: refuse,
+        // While this page is read, the server makes the next one ready.
+        onContinued: (token) => {
+          next = ask(token);
+        },
+      });
+      const { resourceVersion, continueToken } = await page.read(items, () => next?.noteProgress());
+      if (continueToken === "") return { objects, refused, resourceVersion };
+      page = next ?? ask(continueToken);
+      next = undefined;
+    }
+    throw new ApiFault("broken", `the list has more than ${MOST_PAGES} pages`);
+  } finally {
+    page.giveUp();
+    next?.giveUp();
   }
-  throw new ApiFault("broken", `the list has more than ${MOST_PAGES} pages`);
 }
 
-function listPage<T>(
-  { client, clock, signal }: ListOptions<T>,
-  path: string,
-  items: ListItems,
-): Promise<ListEnvelope> {
-  return withStallLimit(clock, STALL_MS, signal, async (pageSignal, noteProgress) => {
-    const response = await client.get(path, pageSignal);
-    if (response.status !== 200) throw await faultOfResponse(response, clock.wallMs());
-    try {
-      for await (const chunk of response.body) {
-        noteProgress();
-        items.push(chunk);
+/** One page, asked for already. To be read, or given up. */
+interface AskedPage {
+  /** `onProgress`: called now and then while it comes. */
+  read(items: ListItems, onProgress: () => void): Promise<ListEnvelope>;
+  /** It is not forgotten, though nobody reads it yet. */
+  noteProgress(): void;
+  /** Does nothing where it was read. */
+  giveUp(): void;
+}
+
+function askPage<T>({ client, clock, signal }: ListOptions<T>, path: string): AskedPage {
+  const turn = Promise.withResolvers<{ readonly items: ListItems; readonly onProgress: () => void }>();
+  const unwanted = new AbortController();
+  let note = () => {};
+  const page = withStallLimit(
+    clock,
+    STALL_MS,
+    AbortSignal.any([signal, unwanted.signal]),
+    async (pageSignal, noteProgress) => {
+      note = noteProgress;
+      const response = await client.get(path, pageSignal);
+      if (response.status !== 200) throw await faultOfResponse(response, clock.wallMs());
+      const { items, onProgress } = await turn.promise;
+      try {
+        for await (const chunk of response.body) {
+          noteProgress();
+          onProgress();
+          items.push(chunk);
+        }
+        return items.end();
+      } catch (error) {
+        throw error instanceof SyntaxError ? new ApiFault("broken", `list: ${error.message}`) : error;
       }
-      return items.end();
-    } catch (error) {
-      throw error instanceof SyntaxError ? new ApiFault("broken", `list: ${error.message}`) : error;
-    }
-  });
+    },
+  );
+  // Who reads the page is told.
+  page.catch(() => {});
+  turn.promise.catch(() => {});
+  return {
+    read: (items, onProgress) => {
+      turn.resolve({ items, onProgress });
+      return page;
+    },
+    noteProgress: () => note(),
+    giveUp: () => {
+      turn.reject(new ApiFault("broken", "the page is not read any more"));
+      unwanted.abort();
+    },
+  };
+}
+
+/** `path` may have a query of its own. */
+export function withQuery(path: string, query: URLSearchParams): string {
+  return `${path}${path.includes("?") ? "&" : "?"}${query}`;
 }
 
 /** A page of usual objects is a fraction of a MiB. */

@@ -1,7 +1,8 @@
-/** What the watches of the API count, as plain numbers; `registerClusterMetrics` shows them to a scrape. */
+/** What watches of the API and writes to it count, as plain numbers, and how a scrape sees them. */
 
 import { Counter, Gauge, type Registry } from "prom-client";
 import { FAULT_REASONS } from "./api-fault.ts";
+import { WRITE_FAULT_REASONS } from "./write-fault.ts";
 
 /** Values of the label `reason`: "ended" is a watch's usual end, "relist" the usual look at everything. */
 export const RESTART_REASONS = ["ended", "relist", ...FAULT_REASONS] as const;
@@ -52,6 +53,50 @@ export function registerClusterMetrics(registry: Registry, watches: () => Iterab
       for (const { kind, counts } of watches()) {
         for (const reason of RESTART_REASONS) this.inc({ kind, reason }, counts.restarts(reason));
       }
+    },
+  });
+}
+
+export const WRITE_VERBS = ["get", "create", "replace", "patch", "apply", "delete"] as const;
+export type WriteVerb = (typeof WRITE_VERBS)[number];
+/** Values of the label `result`. */
+export const WRITE_RESULTS = ["ok", ...WRITE_FAULT_REASONS] as const;
+export type WriteResult = (typeof WRITE_RESULTS)[number];
+
+/** Of all writers. */
+export class WriteCounts {
+  readonly #counts = new Map<string, number>();
+
+  note(verb: WriteVerb, result: WriteResult): void {
+    const key = `${verb} ${result}`;
+    this.#counts.set(key, (this.#counts.get(key) ?? 0) + 1);
+  }
+
+  count(verb: WriteVerb, result: WriteResult): number {
+    return this.#counts.get(`${verb} ${result}`) ?? 0;
+  }
+}
+
+/** `isHeld`: whether this replica is the one that writes. */
+export function registerWriteMetrics(registry: Registry, counts: WriteCounts, isHeld: () => boolean): void {
+  const registers = [registry];
+  new Counter({
+    name: "serviceentry_dns_api_writes_total",
+    help: "Attempts to write to the API server, and the reads that belong to them, by result.",
+    labelNames: ["verb", "result"],
+    registers,
+    collect() {
+      this.reset();
+      for (const verb of WRITE_VERBS)
+        for (const result of WRITE_RESULTS) this.inc({ verb, result }, counts.count(verb, result));
+    },
+  });
+  new Gauge({
+    name: "serviceentry_dns_lease_held",
+    help: "Whether this replica holds the Lease and so is the one that writes to the API server.",
+    registers,
+    collect() {
+      this.set(isHeld() ? 1 : 0);
     },
   });
 }

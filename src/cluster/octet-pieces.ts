@@ -26,12 +26,25 @@ export class OctetPieces {
     else this.#pieces.push(chunk.subarray(from, to));
   }
 
-  /** All octets as UTF-8 text (pieces may cut a character); empty again afterwards. */
+  /** All octets as UTF-8 text (pieces may cut a character), as `text` is; empty again afterwards. */
   take(): string {
-    const text = this.#join().toString("utf8");
+    const text = this.text;
     this.#pieces = [];
     this.#length = 0;
     return text;
+  }
+
+  get text(): string {
+    return this.#pieces.length === 1 ? this.#pieces[0]!.toString("utf8") : this.#joinedText();
+  }
+
+  /** By way of the same octets each time: those of a hundred thousand objects would be memory that comes back late. */
+  #joinedText(): string {
+    if (scratch.length < this.#length)
+      scratch = Buffer.allocUnsafeSlow(2 ** Math.ceil(Math.log2(this.#length)));
+    let length = 0;
+    for (const piece of this.#pieces) length += piece.copy(scratch, length);
+    return scratch.toString("utf8", 0, length);
   }
 
   /** The last octets, at least `length` of them if there are so many. */
@@ -44,3 +57,6 @@ export class OctetPieces {
     return this.#pieces.length === 1 ? this.#pieces[0]! : Buffer.concat(this.#pieces);
   }
 }
+
+/** Of all of them, each for the moment of one call. */
+let scratch = Buffer.alloc(0);

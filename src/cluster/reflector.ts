@@ -15,6 +15,7 @@ import type { ApiClient, ApiResource } from "./api-client.ts";
 import { ApiFault, type FaultReason, toFault } from "./api-fault.ts";
 import { BackOff } from "./back-off.ts";
 import type { WatchCounts } from "./metrics.ts";
+import { pause } from "./pause.ts";
 import { listServed } from "./served-list.ts";
 import { watchResource } from "./watch.ts";
 import type { WatchEvent } from "./watch-event.ts";
@@ -29,6 +30,8 @@ export interface ReflectorOptions<T> {
   readonly handlers: ReflectorHandlers<T>;
   /** An object above this is left out; default 2 MiB. */
   readonly mostObjectOctets?: number;
+  /** Objects of the kind were there before: its absence is doubted for a while. */
+  readonly isExpected?: boolean;
 }
 
 /** What comes of it. None is called after `close`. */
@@ -66,6 +69,8 @@ export class Reflector<T> implements Closeable {
   readonly #backOff: BackOff;
   /** Where there is no server. */
   readonly #reconnect: BackOff;
+  /** Where a list leads on: whatever failed before it, the first is made at once. */
+  readonly #relist: BackOff;
   #state: ReflectorState = { phase: "starting", isListed: false, message: "" };
   #running: Promise<void> | undefined;
   /** Of the version that is served; undefined: to be found out. */
@@ -73,8 +78,8 @@ export class Reflector<T> implements Closeable {
   /** Up to where the state is known; undefined: a list is needed. */
   #resourceVersion: string | undefined;
   #relistDueMs: MonotonicMs = 0;
-  /** Whether what was listed was more than the absence of the kind. */
-  #wasServed = false;
+  /** Whether what was listed, or is expected, was more than the absence of the kind. */
+  #wasServed: boolean;
   #absentSinceMs: MonotonicMs | undefined;
   /** Somebody behind us threw: only a list makes certain again what is in force. */
   #isInDoubt = false;
@@ -84,8 +89,10 @@ export class Reflector<T> implements Closeable {
   constructor(options: ReflectorOptions<T>) {
     const { clock, random } = options;
     this.#options = options;
+    this.#wasServed = options.isExpected ?? false;
     this.#backOff = new BackOff({ clock, random, mostMs: MOST_BACK_OFF_MS });
-    this.#reconnect = new BackOff({ clock, random, mostMs: MOST_RECONNECT_MS });
+    this.#reconnect = new BackOff({ clock, random, mostMs: MOST_BACK_OFF_MS });
+    this.#relist = new BackOff({ clock, random, mostMs: MOST_BACK_OFF_MS });
   }
 
   get state(): ReflectorState {
@@ -131,7 +138,14 @@ export class Reflector<T> implements Closeable {
       counts.note(fault.code);
       // The watch goes on without it; what it would have healed is healed a little later.
       if (isRelist) this.#relistDueMs = clock.nowMs() + RELIST_RETRY_MS;
-      return this.#delayAfter(fault);
+      const delayMs = this.#delayAfter(fault);
+      const { code: reason, message } = fault;
+      const { logger, resource } = this.#options;
+      logger.debug(
+        { component: COMPONENT, resource: resource.plural, reason, message, delayMs },
+        "to be asked again",
+      );
+      return delayMs;
     }
   }
 
@@ -172,6 +186,7 @@ export class Reflector<T> implements Closeable {
   #noteWatching(): void {
     this.#backOff.noteHealth();
     this.#reconnect.noteHealth();
+    this.#relist.noteHealth();
     this.#absentSinceMs = undefined;
     this.#setState({ phase: "watching", isListed: true, message: "" });
   }
@@ -234,7 +249,7 @@ export class Reflector<T> implements Closeable {
         return this.#reconnect.next(true);
       case "expired":
         this.#resourceVersion = undefined;
-        return this.#backOff.next(true);
+        return this.#relist.next(true);
       case "missing":
       case "denied":
         return this.#delayAfterAbsence(fault, fault.code);
@@ -272,7 +287,7 @@ export class Reflector<T> implements Closeable {
     this.#absentSinceMs ??= clock.nowMs();
     if (this.#wasServed && clock.nowMs() - this.#absentSinceMs < ABSENCE_DOUBT_MS) {
       this.#fail("failing", fault);
-      return this.#backOff.next(isFromWatch);
+      return Math.min(this.#backOff.next(isFromWatch), MOST_DOUBT_RETRY_MS);
     }
     if (this.#wasServed ? phase === "missing" : !this.#state.isListed) {
       this.#wasServed = false;
@@ -303,28 +318,20 @@ const RELIST_MS = 570_000;
 /** Replicas that started together do not list together. */
 const RELIST_SPREAD = 0.1;
 const RELIST_RETRY_MS = 60_000;
-const MOST_BACK_OFF_MS = 30_000;
-/** To knock at a closed door costs the server nothing, and answers must be right again within 5 s of its return. */
-const MOST_RECONNECT_MS = 3000;
+/** Answers must be right again within 5 s of the server's recovery; one that has too much to do says by 429 how long. */
+const MOST_BACK_OFF_MS = 3000;
 const ABSENT_RETRY_MS = 30_000;
 const ABSENCE_DOUBT_MS = 30_000;
+/** A server that has just started knows its kinds a moment later. */
+const MOST_DOUBT_RETRY_MS = 1000;
 /** Those that were told to come back at one moment come one after the other. */
 const RETRY_AFTER_SPREAD_MS = 1000;
 
-function waitOf({ retryAfterMs }: ApiFault, random: Random): number {
-  return retryAfterMs === undefined ? 0 : retryAfterMs + random.fraction() * RETRY_AFTER_SPREAD_MS;
-}
+/** kube-apiserver says 5 s with every 503 while it starts, and is there sooner. */
+const MOST_WAIT_FOR_START_MS = 2000;
 
-/** Ends early when `signal` is aborted. */
-function pause(clock: Clock, delayMs: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const end = () => {
-      timer.cancel();
-      signal.removeEventListener("abort", end);
-      resolve();
-    };
-    const timer = clock.setTimer(delayMs, end);
-    signal.addEventListener("abort", end);
-    if (signal.aborted) end();
-  });
+function waitOf({ code, retryAfterMs }: ApiFault, random: Random): number {
+  if (retryAfterMs === undefined) return 0;
+  const wishMs = code === "throttled" ? retryAfterMs : Math.min(retryAfterMs, MOST_WAIT_FOR_START_MS);
+  return wishMs + random.fraction() * RETRY_AFTER_SPREAD_MS;
 }

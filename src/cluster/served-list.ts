@@ -7,7 +7,7 @@ import { type Listed, type ListOptions, listResource } from "./list.ts";
 import { withStallLimit } from "./stall-limit.ts";
 
 export interface ServedList<T> extends Listed<T> {
-  /** Under which it is served, without a query. */
+  /** Under which it is served; its query is the selector, if there is one. */
   readonly path: string;
 }
 
@@ -49,14 +49,21 @@ async function servedPaths(
   signal: AbortSignal,
   clock: Clock,
 ): Promise<readonly string[]> {
-  const { group, versions, plural } = resource;
-  if (group === "") return versions.map((version) => `/api/${version}/${plural}`);
+  const { group, versions } = resource;
+  const rest = pathWithin(resource);
+  if (group === "") return versions.map((version) => `/api/${version}/${rest}`);
   const served = await servedVersions(client, group, signal, clock);
   const paths = versions
     .filter((version) => served === undefined || served.has(version))
-    .map((version) => `/apis/${group}/${version}/${plural}`);
+    .map((version) => `/apis/${group}/${version}/${rest}`);
   if (paths.length === 0) throw new ApiFault("missing", `${group} is served in no version of ${versions}`);
   return paths;
+}
+
+/** With the selector as its query, if there is one. */
+function pathWithin({ plural, namespace, labelSelector }: ApiResource): string {
+  const path = namespace === undefined ? plural : `namespaces/${encodeURIComponent(namespace)}/${plural}`;
+  return labelSelector === undefined ? path : `${path}?${new URLSearchParams({ labelSelector })}`;
 }
 
 /** Undefined: we are not allowed to know. */

@@ -4,6 +4,7 @@ import type { Clock, Random } from "../runtime.ts";
 import type { ApiClient } from "./api-client.ts";
 import { ApiFault, faultOfResponse } from "./api-fault.ts";
 import { LineSplitter } from "./line-splitter.ts";
+import { withQuery } from "./list.ts";
 import { withStallLimit } from "./stall-limit.ts";
 import { readWatchEvent, type WatchEvent } from "./watch-event.ts";
 
@@ -20,7 +21,7 @@ export interface WatchOptions {
 }
 
 /**
- * Watches from the resource version `from`; `path`: without a query. Resolves when the server ends the watch as
+ * Watches from the resource version `from`; `path`: may have a query, the selector. Resolves when the server ends the watch as
  * it was asked to; throws ApiFault, or what `onEvents` throws.
  */
 export async function watchResource(options: WatchOptions, path: string, from: string): Promise<void> {
@@ -34,7 +35,7 @@ export async function watchResource(options: WatchOptions, path: string, from: s
   const startMs = clock.nowMs();
   let isSilent = true;
   await withStallLimit(clock, STALL_MS, outer, async (signal, noteProgress) => {
-    const response = await client.get(`${path}?${query}`, signal);
+    const response = await client.get(withQuery(path, query), signal);
     if (response.status !== 200) throw await faultOfResponse(response, clock.wallMs());
     noteProgress();
     onOpen();

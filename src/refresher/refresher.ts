@@ -4,12 +4,13 @@
  */
 
 import type { Namespace } from "../mesh/objects.ts";
-import type { FamilyResolutions, Resolution } from "../mesh/resolution.ts";
+import type { FamilyResolutions, KeptName, Resolution } from "../mesh/resolution.ts";
 import type { Clock, Closeable, Logger, MonotonicMs, Random, Timer } from "../runtime.ts";
 import { type HostName, isAtOrBelow } from "../wire/host-name.ts";
 import { FAMILIES, type Family } from "../wire/ip-address.ts";
 import { Admission, type Priority } from "./admission.ts";
 import { Attempt, type AttemptEnd } from "./attempt.ts";
+import { keep, recall } from "./kept-knowledge.ts";
 import {
   type Knowledge,
   knowNothing,
@@ -52,6 +53,8 @@ export interface RefresherOptions {
 /** What there is to say about a name in one family. */
 export interface RefreshDescription {
   readonly resolution: Resolution;
+  /** When upstream last said anything that counts; undefined: never. */
+  readonly answeredAtMs: MonotonicMs | undefined;
   /** When it is due again; null while a lookup runs or waits for its turn. */
   readonly nextRefreshMs: MonotonicMs | null;
   readonly lastError: LookupError | null;
@@ -83,6 +86,9 @@ export class Refresher implements Closeable {
   /** When what is known changes by time alone. */
   readonly #lapses = new Schedule<Target>();
   readonly #admission = new Admission<Target>();
+  /** What was kept over a restart, of names that were not wanted yet. */
+  readonly #recalled = new Map<HostName, KeptName>();
+  #recallEnd: Timer | undefined;
   #wakeAtMs: MonotonicMs = Number.POSITIVE_INFINITY;
   #wake: Timer | undefined;
   #isClosed = false;
@@ -144,10 +150,31 @@ export class Refresher implements Closeable {
     if (known === undefined) return undefined;
     const describe = (target: Target): RefreshDescription => ({
       resolution: target.knowledge.resolution,
+      answeredAtMs: target.knowledge.answeredAtMs,
       nextRefreshMs: this.#lookups.dueAtMs(target) ?? null,
       lastError: target.knowledge.lastError,
     });
     return { A: describe(known.A), AAAA: describe(known.AAAA) };
+  }
+
+  /** What is worth keeping of the wanted names over a restart. */
+  kept(): readonly KeptName[] {
+    const { clock } = this.#options;
+    const wallAheadMs = clock.wallMs() - clock.nowMs();
+    return Array.from(this.#targets, ([name, { A, AAAA }]) => ({
+      name,
+      ...keep("A", A.knowledge, wallAheadMs),
+      ...keep("AAAA", AAAA.knowledge, wallAheadMs),
+    }));
+  }
+
+  /**
+   * Begins with what was kept, for names that come to be wanted within the next minute, instead of with nothing.
+   * They are looked up as if they were due.
+   */
+  recall(names: readonly KeptName[]): void {
+    for (const each of names) this.#recalled.set(each.name, each);
+    this.#recallEnd = this.#options.clock.setTimer(RECALL_MS, () => this.#recalled.clear());
   }
 
   /** Makes a wanted name due now, whatever its TTL or back-off; the limits stay in force. */
@@ -183,6 +210,7 @@ export class Refresher implements Closeable {
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#wake?.cancel();
+    this.#recallEnd?.cancel();
     for (const known of this.#targets.values()) {
       for (const family of FAMILIES) this.#forget(known[family]);
     }
@@ -191,11 +219,14 @@ export class Refresher implements Closeable {
 
   #add(name: HostName, namespace: Namespace, nowMs: MonotonicMs): void {
     const namespaces = new Map([[namespace, 1]]);
+    const kept = this.#recalled.get(name);
+    this.#recalled.delete(name);
+    const wallAheadMs = this.#options.clock.wallMs() - nowMs;
     const target = (family: Family): Target => ({
       name,
       family,
       namespaces,
-      knowledge: knowNothing(nowMs),
+      knowledge: recall(kept?.[family], nowMs, wallAheadMs, this.#settings.maxStaleMs) ?? knowNothing(nowMs),
       dueAtMs: nowMs,
       attempt: undefined,
       gaveWay: false,
@@ -317,6 +348,9 @@ export class Refresher implements Closeable {
     onChanged(target.name, target.family);
   }
 }
+
+/** Long enough for the first objects to be compiled; later, what was kept would be too old to begin with. */
+const RECALL_MS = 60_000;
 
 function priorityOf(target: Target): Priority {
   if (target.gaveWay || target.knowledge.failures > 0) return "suspect";

@@ -6,18 +6,37 @@
 import type { ApiClient } from "../cluster/api-client.ts";
 import { WatchCounts, type WatchedKind as WatchReport } from "../cluster/metrics.ts";
 import { type ReflectedEvent, Reflector, type ReflectorState } from "../cluster/reflector.ts";
+import { toClientPod } from "../mesh/client-pod.ts";
+import { toKeptEntry } from "../mesh/kept-entry.ts";
 import type { MeshStore } from "../mesh/mesh-store.ts";
-import { objectKey } from "../mesh/objects.ts";
+import { type Kind, objectKey } from "../mesh/objects.ts";
 import type { ParsedObject } from "../mesh/parse-object.ts";
 import { type ProblemBook, type ProblemCode, problem } from "../mesh/problem.ts";
+import { readWrittenAt } from "../mesh/written-at.ts";
 import type { Clock, Closeable, Logger, Random, Timer } from "../runtime.ts";
-import { ALWAYS_WATCHED, PodNeed, WATCHED, WATCHED_KINDS, type WatchedKind } from "./watched-kinds.ts";
-import { WatchedObjects } from "./watched-objects.ts";
+import type { HostName } from "../wire/host-name.ts";
+import { PublishNeed, type PublishNeedSettings } from "./publish-need.ts";
+import { SliceWatches } from "./slice-watches.ts";
+import { TextPool } from "./text-pool.ts";
+import {
+  type NeedSettings,
+  needsNodes,
+  POD_REASONS,
+  type PodDetail,
+  podDetail,
+  WatchNeed,
+} from "./watch-need.ts";
+import { ALWAYS_WATCHED, WATCHED, WATCHED_KINDS } from "./watched-kinds.ts";
+import { type WatchedObject, WatchedObjects } from "./watched-objects.ts";
 
 export interface ClusterSourceOptions {
   /** Stays open when the source is closed. */
   readonly client: ApiClient;
   readonly store: MeshStore;
+  /** They decide how much is watched. */
+  readonly settings: NeedSettings;
+  /** Absent: nothing is published. */
+  readonly publishing?: PublishNeedSettings;
   readonly problems: ProblemBook;
   readonly clock: Clock;
   readonly random: Random;
@@ -28,11 +47,18 @@ export interface ClusterSourceOptions {
 
 export class ClusterSource implements Closeable {
   readonly #options: ClusterSourceOptions;
-  readonly #counts = new Map(WATCHED_KINDS.map((kind) => [kind, new WatchCounts()]));
+  readonly #counts = new Map<Kind, WatchCounts>(WATCHED_KINDS.map((kind) => [kind, new WatchCounts()]));
+  readonly #publishNeed: PublishNeed;
+  readonly #slices: SliceWatches;
   /** Those that run. */
-  readonly #watches = new Map<WatchedKind, Watch>();
-  readonly #podNeed: PodNeed;
-  #podStop: Timer | undefined;
+  readonly #watches = new Map<Kind, Watch>();
+  readonly #need: WatchNeed;
+  /** As last said in the log. */
+  #reasons = "";
+  /** What of each pod is kept. */
+  #podDetail: PodDetail = "none";
+  #lowering: Timer | undefined;
+  readonly #texts = new TextPool();
   #isSynced = false;
   #isClosed = false;
   /** Resolves what `start` returned. */
@@ -40,11 +66,19 @@ export class ClusterSource implements Closeable {
 
   constructor(options: ClusterSourceOptions) {
     this.#options = options;
-    this.#podNeed = new PodNeed(options.store);
+    this.#need = new WatchNeed(options.store, options.settings);
+    this.#publishNeed = new PublishNeed(options.store, options.publishing ?? NOT_PUBLISHING);
+    this.#slices = new SliceWatches({
+      ...options,
+      counts: this.#counts.get("EndpointSlice")!,
+      onState: () => this.#noteListed(),
+    });
     options.store.onChange((changes) => {
       if (this.#isClosed) return;
-      this.#podNeed.note(changes);
-      this.#followPodNeed();
+      this.#need.note(changes);
+      this.#publishNeed.note(changes);
+      this.#followNeed();
+      this.#followPublishing();
     });
   }
 
@@ -53,38 +87,61 @@ export class ClusterSource implements Closeable {
     return new Promise((resolve) => {
       this.#endStart = resolve;
       for (const kind of ALWAYS_WATCHED) this.#watch(kind);
-      this.#followPodNeed();
+      this.#followNeed();
+      this.#followPublishing();
     });
+  }
+
+  updateSettings(settings: NeedSettings, publishing: PublishNeedSettings = NOT_PUBLISHING): void {
+    this.#need.updateSettings(settings);
+    this.#publishNeed.updateSettings(publishing);
+    this.#followNeed();
+    this.#followPublishing();
+  }
+
+  /** Whether changes of the kind arrive now. */
+  isConnected(kind: Kind): boolean {
+    if (kind === "EndpointSlice") return this.#slices.isConnected === true;
+    return this.#watches.get(kind)?.reflector.state.phase === "watching";
   }
 
   async close(): Promise<void> {
     this.#isClosed = true;
-    this.#podStop?.cancel();
+    this.#lowering?.cancel();
     await Promise.all(Array.from(this.#watches.values(), ({ reflector }) => reflector.close()));
+    await this.#slices.close();
     this.#endStart();
   }
 
   /** What has not been listed yet, a sentence for each kind; for `/readyz`. */
   missing(): readonly string[] {
     const kinds = [...this.#watches].filter(([, { reflector }]) => !reflector.state.isListed);
-    return kinds.map(([kind, { reflector }]) => {
+    const missing = kinds.map(([kind, { reflector }]) => {
       const { message } = reflector.state;
       return `${WATCHED[kind].plural} were not listed yet${message === "" ? "" : `: ${message}`}`;
     });
+    return this.#slices.isListed ? missing : [...missing, "endpointslices were not listed yet"];
+  }
+
+  /** Whether the store is in step with the API server now, as far as that has the kinds and lets us read them. */
+  get isLive(): boolean {
+    const states = Array.from(this.#watches.values(), ({ reflector }) => reflector.state);
+    return states.length > 0 && states.every(({ isListed, phase }) => isListed && phase !== "failing");
   }
 
   /** For `registerClusterMetrics`. */
   watches(): readonly WatchReport[] {
     return Array.from(this.#counts, ([kind, counts]) => {
+      if (kind === "EndpointSlice") return { kind, counts, isConnected: this.#slices.isConnected };
       const state = this.#watches.get(kind)?.reflector.state;
       return { kind, counts, isConnected: state && state.phase === "watching" };
     });
   }
 
-  #watch(kind: WatchedKind): void {
+  #watch(kind: Kind, before?: WatchedObjects): void {
     const { client, clock, random, logger, store, problems } = this.#options;
     const { parse, ...resource } = WATCHED[kind];
-    const objects = new WatchedObjects(kind, store, problems);
+    const objects = before ?? new WatchedObjects(kind, store, problems);
     const counts = this.#counts.get(kind)!;
     let refused = 0;
     let phase: ReflectorState["phase"] = "starting";
@@ -93,15 +150,19 @@ export class ClusterSource implements Closeable {
       const text = `${count} ${resource.plural} were left out: too large, or not to be read.`;
       this.#report(kind, "objects", "ObjectUnreadable", count === 0 ? undefined : text);
     };
-    const reflector = new Reflector<ParsedObject>({
+    const reflector = new Reflector<WatchedObject>({
       client,
       resource,
       clock,
       random,
       logger,
       counts,
+      isExpected: store.all(kind).size > 0,
       handlers: {
-        read: parse,
+        read: (raw) => {
+          const parsed = parse(raw);
+          return { parsed: this.#keepNeeded(parsed), writtenAt: readWrittenAt(kind, raw) };
+        },
         onList: (listed, refusedNow, receivedAtMs) => {
           objects.replace(listed, receivedAtMs);
           reportRefused(refusedNow);
@@ -124,28 +185,65 @@ export class ClusterSource implements Closeable {
     reflector.start();
   }
 
-  #followPodNeed(): void {
-    const isWatched = this.#watches.has("Pod");
-    if (this.#podNeed.isThere) {
-      this.#podStop?.cancel();
-      this.#podStop = undefined;
-      if (!isWatched) this.#watch("Pod");
-    } else if (isWatched) {
-      this.#podStop ??= this.#options.clock.setTimer(POD_LINGER_MS, () => this.#stopPods());
+  /** More is watched at once, less after some time. */
+  #followNeed(): void {
+    const { reasons } = this.#need;
+    const detail = podDetail(reasons);
+    const current = this.#podDetail;
+    this.#logReasons();
+    // A selector reads labels that were not kept: all pods are listed anew. Their old values stay until then.
+    const before = detail === "workloads" && current === "clients" ? this.#stop("Pod") : undefined;
+    if (PRECEDENCE[detail] > PRECEDENCE[current]) this.#podDetail = detail;
+    if (detail !== "none" && !this.#watches.has("Pod")) this.#watch("Pod", before);
+    if (needsNodes(reasons) && !this.#watches.has("Node")) this.#watch("Node");
+    const isLess =
+      PRECEDENCE[detail] < PRECEDENCE[this.#podDetail] || (this.#watches.has("Node") && !needsNodes(reasons));
+    if (isLess) {
+      this.#lowering ??= this.#options.clock.setTimer(LINGER_MS, () => this.#lower());
+    } else {
+      this.#lowering?.cancel();
+      this.#lowering = undefined;
     }
   }
 
-  #stopPods(): void {
-    this.#podStop = undefined;
-    const watch = this.#watches.get("Pod");
-    if (watch === undefined) return;
-    this.#watches.delete("Pod");
-    // Its handlers are silent from here on; what is still open ends by itself.
-    void watch.reflector.close();
-    watch.objects.replace([], this.#options.clock.nowMs());
-    for (const part of ["watch", "objects"] as const) this.#report("Pod", part, "AccessDenied", undefined);
-    this.#options.logger.info({ component: COMPONENT, kind: "Pod" }, "no entry selects pods: not watched");
+  /** What is published is not looked at again when nothing is published for a moment: it is not much. */
+  #followPublishing(): void {
+    if (this.#publishNeed.isActive && !this.#watches.has("Service")) this.#watch("Service");
+    else if (!this.#publishNeed.isActive) this.#forget("Service");
+    this.#slices.follow(this.#publishNeed.scopes);
+  }
+
+  #lower(): void {
+    this.#lowering = undefined;
+    const { reasons } = this.#need;
+    // Labels that nobody reads any more go with the next list.
+    this.#podDetail = podDetail(reasons);
+    if (this.#podDetail === "none") this.#forget("Pod");
+    if (!needsNodes(reasons)) this.#forget("Node");
     this.#noteListed();
+  }
+
+  #forget(kind: Kind): void {
+    const objects = this.#stop(kind);
+    if (objects === undefined) return;
+    objects.replace([], this.#options.clock.nowMs());
+    for (const part of ["watch", "objects"] as const) this.#report(kind, part, "AccessDenied", undefined);
+    this.#options.logger.info({ component: COMPONENT, kind }, "not watched any more");
+  }
+
+  #stop(kind: Kind): WatchedObjects | undefined {
+    const watch = this.#watches.get(kind);
+    this.#watches.delete(kind);
+    // Its handlers are silent from here on; what is still open ends by itself.
+    void watch?.reflector.close();
+    return watch?.objects;
+  }
+
+  #keepNeeded(parsed: ParsedObject): ParsedObject {
+    if (parsed.kind === "ServiceEntry" && parsed.value !== undefined)
+      return { ...parsed, value: toKeptEntry(parsed.value) };
+    if (this.#podDetail === "workloads" || parsed.kind !== "Pod" || parsed.value === undefined) return parsed;
+    return { ...parsed, value: toClientPod(parsed.value, this.#texts.share) };
   }
 
   #noteListed(): void {
@@ -155,45 +253,55 @@ export class ClusterSource implements Closeable {
     this.#endStart();
   }
 
-  #reportAbsence(kind: WatchedKind, { phase, message }: ReflectorState): void {
+  #reportAbsence(kind: Kind, { phase, message }: ReflectorState): void {
     if (phase === "missing") this.#report(kind, "watch", "ResourceMissing", `The API server: ${message}`);
     else if (phase === "denied") this.#report(kind, "watch", "AccessDenied", `The API server: ${message}`);
     else if (phase === "watching") this.#report(kind, "watch", "AccessDenied", undefined);
   }
 
   /** About the kind as a whole: the problem's object has no name. */
-  #report(kind: WatchedKind, part: string, code: ProblemCode, message: string | undefined): void {
+  #report(kind: Kind, part: string, code: ProblemCode, message: string | undefined): void {
     const object = { kind, namespace: "", name: "" };
     const found = message === undefined ? [] : [problem(code, object, WATCHED[kind].plural, message)];
     this.#options.problems.replace(`${part} ${kind}`, found);
   }
 
-  #logPhase(kind: WatchedKind, { phase, message }: ReflectorState): void {
+  #logReasons(): void {
+    const reasons = this.#need.reasons.map((reason) => POD_REASONS[reason]);
+    if (reasons.join() === this.#reasons) return;
+    this.#reasons = reasons.join();
+    const message = reasons.length > 0 ? "pods are watched" : "nothing asks for pods";
+    this.#options.logger.info({ component: COMPONENT, kind: "Pod", reasons }, message);
+  }
+
+  #logPhase(kind: Kind, { phase, message }: ReflectorState): void {
     const { logger, store } = this.#options;
     const fields = { component: COMPONENT, kind };
     if (phase === "watching") logger.info({ ...fields, objects: store.all(kind).size }, "watching");
     else logger.warn({ ...fields, reason: message }, `watch is ${phase}`);
   }
 
-  #logEvents(kind: WatchedKind, events: readonly ReflectedEvent<ParsedObject>[]): void {
+  #logEvents(kind: Kind, events: readonly ReflectedEvent<WatchedObject>[]): void {
     if (!LOGGED_KINDS.has(kind) || events.length > MOST_LOGGED_EVENTS) return;
     for (const { type, object } of events) {
-      const fields = { component: COMPONENT, object: objectKey(object.ref) };
+      const fields = { component: COMPONENT, object: objectKey(object.parsed.ref) };
       this.#options.logger.info(fields, `object ${CHANGES[type]}`);
     }
   }
 }
 
 interface Watch {
-  readonly reflector: Reflector<ParsedObject>;
+  readonly reflector: Reflector<WatchedObject>;
   readonly objects: WatchedObjects;
 }
 
 const COMPONENT = "dns.watch";
+const NOT_PUBLISHING: PublishNeedSettings = { publish: "off", clusterDomain: "cluster.local" as HostName };
 /** An entry that is replaced or edited does not cost a list of all pods. */
-const POD_LINGER_MS = 30_000;
+const LINGER_MS = 30_000;
+const PRECEDENCE: Readonly<Record<PodDetail, number>> = { none: 0, clients: 1, workloads: 2 };
 /** Written by people; pods and namespaces would fill the log. */
-const LOGGED_KINDS: ReadonlySet<WatchedKind> = new Set(["ServiceEntry", "WorkloadEntry"]);
+const LOGGED_KINDS: ReadonlySet<Kind> = new Set(["ServiceEntry", "WorkloadEntry"]);
 /** More at once is a deployment, whose single objects nobody reads. */
 const MOST_LOGGED_EVENTS = 20;
 const CHANGES = { ADDED: "added", MODIFIED: "changed", DELETED: "removed" } as const;

@@ -4,6 +4,7 @@
  */
 
 import { hash } from "node:crypto";
+import { toKeptEntry } from "../mesh/kept-entry.ts";
 import { type Kind, type ObjectRef, objectKey } from "../mesh/objects.ts";
 import { type ParsedObject, parseObject } from "../mesh/parse-object.ts";
 import { type Problem, problem } from "../mesh/problem.ts";
@@ -77,7 +78,7 @@ function readEntries(document: ManifestDocument, sourceHash: string, format: Man
 }
 
 /** Undefined: not a kind that we read. */
-function readEntry({ raw, contentHash }: ManifestObject): ManifestEntry | undefined {
+export function readEntry({ raw, contentHash }: ManifestObject): ManifestEntry | undefined {
   const { metadata } = raw;
   // A resourceVersion in a file is what some cluster once gave: editing the file does not change it.
   const parsed = parseObject(
@@ -87,7 +88,12 @@ function readEntry({ raw, contentHash }: ManifestObject): ManifestEntry | undefi
   const key = objectKey(parsed.ref);
   // Two objects without a readable name are not one object.
   const identity = parsed.ref.name === "" ? `${key} ${contentHash}` : key;
-  return { identity, contentHash, parsed };
+  return { identity, contentHash, parsed: inLittleRoom(parsed) };
+}
+
+function inLittleRoom(parsed: ParsedObject): ParsedObject {
+  if (parsed.kind !== "ServiceEntry" || parsed.value === undefined) return parsed;
+  return { ...parsed, value: toKeptEntry(parsed.value) };
 }
 
 function keepLastGood(
@@ -124,7 +130,7 @@ function keepLastGood(
 }
 
 /** Which object a broken document seems to be about, for the report alone. */
-function guessRef(source: string): ObjectRef {
+export function guessRef(source: string): ObjectRef {
   const field = (name: string) =>
     new RegExp(`^\\s*"?${name}"?:\\s*"?([\\w.-]+)`, "m").exec(source)?.[1] ?? "";
   const kind = KINDS.find((each) => each === field("kind")) ?? "ServiceEntry";

@@ -58,3 +58,18 @@ export function registerWatcherMetrics(
     },
   });
 }
+
+/** `ageSeconds`: of the state on disk, since it was in step with the API server; undefined: there is none. */
+export function registerSnapshotMetrics(registry: Registry, ageSeconds: () => number | undefined): void {
+  new Gauge({
+    name: "serviceentry_dns_snapshot_age_seconds",
+    help: "Time since the state on disk was known to be the API server's; without a snapshot there is no series.",
+    registers: [registry],
+    collect() {
+      this.reset();
+      const age = ageSeconds();
+      if (age === undefined) this.remove();
+      else this.set(age);
+    },
+  });
+}

@@ -1,6 +1,6 @@
 /** A reflector on a scripted API server, under a clock that the test moves, with everything that it hands on. */
 
-import type { ApiClient } from "../../src/cluster/api-client.ts";
+import type { ApiClient, WritingApiClient } from "../../src/cluster/api-client.ts";
 import { HttpApiClient } from "../../src/cluster/http-client.ts";
 import { type RestartReason, WatchCounts } from "../../src/cluster/metrics.ts";
 import { Reflector, type ReflectorHandlers, type ReflectorState } from "../../src/cluster/reflector.ts";
@@ -10,7 +10,7 @@ import { FakeClock } from "../support/fake-clock.ts";
 import type { ApiObject, ScriptedApiServer } from "../support/scripted-api-server.ts";
 
 /** Without credentials, so without the library. */
-export function plainClient(server: { readonly url: string }): ApiClient {
+export function plainClient(server: { readonly url: string }): WritingApiClient {
   const credentials = { authentication: async () => ({ server: server.url, options: {} }) };
   return new HttpApiClient(credentials, async () => credentials);
 }

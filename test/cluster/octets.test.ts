@@ -97,6 +97,29 @@ describe("ListItems", () => {
     );
   });
 
+  it("leaves out which fields a writer owns, and nothing else of the object", () => {
+    const written = { manager: "kubectl", time: "2026-01-01T00:00:00Z", note: '"fieldsV1":{' };
+    fc.assert(
+      fc.property(
+        fc.array(value.object, { minLength: 1, maxLength: 4 }),
+        value.object,
+        places,
+        (all, owned, at) => {
+          const items = (fieldsV1: unknown) =>
+            all.map((spec) => ({ metadata: { managedFields: [{ fieldsV1, ...written }, written] }, spec }));
+          const list = { metadata: { resourceVersion: "7" }, items: items(owned) };
+          const octets = Buffer.from(JSON.stringify(list));
+          expect(JSON.stringify(read([octets]).found)).to.equal(JSON.stringify(items({})));
+          // An object that is cut within the key is taken whole.
+          const whole = items(owned).map((each) => JSON.stringify(each));
+          const short = items({}).map((each) => JSON.stringify(each));
+          for (const [index, each] of read(cut(octets, at)).found.entries())
+            expect(JSON.stringify(each)).to.be.oneOf([whole[index], short[index]]);
+        },
+      ),
+    );
+  });
+
   it("takes null for no items, and no continue for the last page", () => {
     const octets = Buffer.from('{"metadata":{"resourceVersion":"7"},"items":null}');
     expect(read([octets])).to.deep.equal({

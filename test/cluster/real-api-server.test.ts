@@ -12,6 +12,7 @@ import { ProblemBook } from "../../src/mesh/problem.ts";
 import { type Clock, silentLogger, systemClock, systemRandom } from "../../src/runtime.ts";
 import { ClusterSource } from "../../src/watcher/cluster-source.ts";
 import { FolderSource } from "../../src/watcher/folder-source.ts";
+import { NEED_SETTINGS } from "../support/need-settings.ts";
 import { RealApiServer, whyNoApiServer } from "../support/real-api-server.ts";
 
 const ROOT = resolve(import.meta.dirname, "../..");
@@ -52,7 +53,7 @@ describe("a real API server", function () {
     store = new MeshStore();
     problems = new ProblemBook(Date.now);
     const common = { client, store, problems, clock, random: systemRandom, logger: silentLogger };
-    source = new ClusterSource({ ...common, onSynced: () => {} });
+    source = new ClusterSource({ ...common, settings: NEED_SETTINGS, onSynced: () => {} });
     await source.start();
   }
 

@@ -3,31 +3,45 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 
 export interface ApiRequest {
+  readonly method: string;
   readonly path: string;
   readonly query: URLSearchParams;
   readonly authorization: string | undefined;
   readonly isWatch: boolean;
+  /** Of the body; undefined: there is none. */
+  readonly mediaType: string | undefined;
 }
 
 export class ApiExchange {
   readonly request: ApiRequest;
+  readonly #message: IncomingMessage;
   readonly #response: ServerResponse;
   readonly #count: (octets: number) => void;
 
   constructor(message: IncomingMessage, response: ServerResponse, count: (octets: number) => void) {
     const url = new URL(message.url ?? "/", "http://api");
     this.request = {
+      method: message.method ?? "GET",
       path: url.pathname,
       query: url.searchParams,
       authorization: message.headers.authorization,
       isWatch: url.searchParams.get("watch") === "true",
+      mediaType: message.headers["content-type"],
     };
+    this.#message = message;
     this.#response = response;
     this.#count = count;
   }
 
   get isOpen(): boolean {
     return !this.#response.destroyed && !this.#response.writableEnded;
+  }
+
+  /** The request's body as JSON; undefined: it has none. */
+  async body(): Promise<unknown> {
+    const chunks: Buffer[] = [];
+    for await (const chunk of this.#message) chunks.push(chunk);
+    return chunks.length === 0 ? undefined : JSON.parse(Buffer.concat(chunks).toString("utf8"));
   }
 
   /** Answers with a JSON body, whole. */
@@ -37,8 +51,8 @@ export class ApiExchange {
   }
 
   /** Answers with a Status object, as the API server refuses. */
-  refuse(status: number, message: string, headers: Readonly<Record<string, string>> = {}): void {
-    this.respond(status, statusObject(status, message), headers);
+  refuse(status: number, message: string, headers: Readonly<Record<string, string>> = {}, reason = ""): void {
+    this.respond(status, statusObject(status, message, reason), headers);
   }
 
   /** Sends the headers; the body follows. */
@@ -79,6 +93,7 @@ export class ApiExchange {
   }
 }
 
-export function statusObject(code: number, message: string): unknown {
-  return { kind: "Status", apiVersion: "v1", status: "Failure", code, message };
+export function statusObject(code: number, message: string, reason = ""): unknown {
+  const said = reason === "" ? {} : { reason };
+  return { kind: "Status", apiVersion: "v1", status: "Failure", code, message, ...said };
 }

@@ -4,12 +4,15 @@
  */
 
 import * as fc from "fast-check";
+import type { LabelSelector } from "../../src/mesh/label-selector.ts";
 import type {
   Endpoint,
   EndpointAddress,
   EntryResolution,
   Labels,
+  Namespace,
   NamespaceObject,
+  NodeObject,
   ObjectRef,
   Pod,
   ServiceEntry,
@@ -17,19 +20,30 @@ import type {
 } from "../../src/mesh/objects.ts";
 import { ANSWER_MODES, type MeshObject } from "../../src/mesh/objects.ts";
 import type { Resolution } from "../../src/mesh/resolution.ts";
-import type { RegistrySettings } from "../../src/registry/settings.ts";
+import type { HostPolicyRule, RegistrySettings } from "../../src/registry/settings.ts";
 import type { MonotonicMs } from "../../src/runtime.ts";
 import { type HostName, isHostName, parseHostName } from "../../src/wire/host-name.ts";
-import { familyOf, type IpAddress, parseIpAddress } from "../../src/wire/ip-address.ts";
+import {
+  familyOf,
+  type IpAddress,
+  type IpPrefix,
+  parseIpAddress,
+  parseIpPrefix,
+} from "../../src/wire/ip-address.ts";
 
 /** What the objects of one run have in common. */
-export type WorldObject = ServiceEntry | WorkloadEntry | Pod | NamespaceObject;
+export type WorldObject = ServiceEntry | WorkloadEntry | Pod | NamespaceObject | NodeObject;
 
 /** Mostly two of them, so that much meets. */
 const NAMESPACES = ["east", "east", "east", "west", "west", "west", "middle"] as const;
 
+/** Whose clients may see something of their own, and unknown clients. */
+export const VIEWERS: readonly (Namespace | undefined)[] = ["east", "west", "middle", "nowhere", undefined];
+
 /** Hosts that entries claim and endpoints name. */
 const OWN_NAMES = ["a.example", "b.example", "c.example", "deep.c.example"].map(host);
+/** What a Service of a namespace is called. */
+const SERVICE_NAMES = ["web.middle", "pod.web.west", "s.east.svc.cluster.local"].map(host);
 const WILDCARDS = ["*.wide.example", "*.deep.wide.example"].map(host);
 const REFUSED = ["x.cluster.local", "y.svc", "localhost", "*.example", "1.in-addr.arpa"].map(host);
 /** Endpoint names that nobody claims; two of them are covered by wildcards. */
@@ -104,13 +118,25 @@ const anyEndpointAddress: fc.Arbitrary<EndpointAddress> = fc.oneof(
   },
 );
 
-function endpointOf(address: EndpointAddress, network: string | undefined, weight: number): Endpoint {
-  return { path: "spec", address, ports: {}, labels: {}, network, locality: "", weight };
+function endpointOf(
+  address: EndpointAddress,
+  network: string | undefined,
+  weight: number,
+  locality = "",
+): Endpoint {
+  return { path: "spec", address, ports: {}, labels: {}, network, locality, weight };
 }
 
+const anyPlace = mostly(fc.constant(""), fc.constantFrom("r1/z1", "r1/z2/s", "r2"), 3);
+const anyDistribution = mostly(
+  fc.constant(undefined),
+  fc.constantFrom<ServiceEntry["trafficDistribution"]>("PreferClose", "PreferSameNode", "Any"),
+  4,
+);
+
 const anyEndpoint = fc
-  .tuple(anyEndpointAddress, anyNetwork, anyWeight)
-  .map(([address, network, weight]) => endpointOf(address, network, weight));
+  .tuple(anyEndpointAddress, anyNetwork, anyWeight, anyPlace)
+  .map(([address, network, weight, locality]) => endpointOf(address, network, weight, locality));
 
 /** More addresses than one host may have, among those of a usual list. */
 const manyEndpoints = fc
@@ -138,18 +164,24 @@ const anyResolutionKind = fc.constantFrom<EntryResolution>(
 
 const anyHosts = fc
   .uniqueArray(
-    mostly(fc.constantFrom(...OWN_NAMES), fc.constantFrom(...WILDCARDS, ...WILDCARDS, ...REFUSED)),
+    mostly(
+      fc.constantFrom(...OWN_NAMES),
+      fc.constantFrom(...WILDCARDS, ...WILDCARDS, ...SERVICE_NAMES, ...REFUSED),
+    ),
     { minLength: 1, maxLength: 3 },
   )
   .map((hosts): readonly HostName[] => hosts);
 
 const anyExportTo = fc.constantFrom<readonly string[]>(
-  ...Array.from({ length: 8 }, () => []),
+  ...Array.from({ length: 5 }, () => []),
   ["*"],
+  ["."],
   ["."],
   ["~"],
   ["east"],
   ["west", "."],
+  ["west", "middle"],
+  ["nowhere", "~"],
   ["west", "*"],
 );
 
@@ -194,6 +226,8 @@ interface EntryParts {
   readonly ref: ObjectRef;
   readonly createdAtMs: number | undefined;
   readonly autoallocate: string | undefined;
+  /** Labelled as of an old version. */
+  readonly isOld: boolean;
   readonly hosts: readonly HostName[];
   readonly addresses: readonly IpAddress[];
   readonly hasCidr: boolean;
@@ -204,13 +238,16 @@ interface EntryParts {
   readonly allocated: ServiceEntry["allocated"];
   readonly answer: ServiceEntry["answer"];
   readonly ttlSeconds: number | undefined;
+  readonly trafficDistribution: ServiceEntry["trafficDistribution"];
 }
 
 function entryOf(parts: EntryParts): ServiceEntry {
-  const { ref, createdAtMs, autoallocate, hasCidr, backends, ...spec } = parts;
+  const { ref, createdAtMs, autoallocate, isOld, hasCidr, backends, ...spec } = parts;
   const { endpoints, selector, hasBadEndpoint } = backends;
-  const labels: Labels =
-    autoallocate === undefined ? {} : { "networking.istio.io/enable-autoallocate-ip": autoallocate };
+  const labels: Labels = {
+    ...(autoallocate === undefined ? {} : { "networking.istio.io/enable-autoallocate-ip": autoallocate }),
+    ...(isOld ? { version: "v1" } : {}),
+  };
   return {
     ...metadataOf(ref, labels, createdAtMs),
     ...spec,
@@ -227,6 +264,7 @@ export const anyServiceEntry: fc.Arbitrary<ServiceEntry> = fc
     ref: anyRef("ServiceEntry", ["e1", "e2", "e3"]),
     createdAtMs: anyCreation,
     autoallocate: mostly(fc.constant(undefined), fc.constantFrom("False", "true")),
+    isOld: rarely,
     hosts: anyHosts,
     addresses: fc.oneof(
       { weight: 3, arbitrary: fc.constant([]) },
@@ -249,6 +287,7 @@ export const anyServiceEntry: fc.Arbitrary<ServiceEntry> = fc
     ),
     answer: anyAnswer,
     ttlSeconds: mostly(fc.constant(undefined), fc.constantFrom(1, 3, 20, 3600)),
+    trafficDistribution: anyDistribution,
   })
   .map(entryOf);
 
@@ -275,6 +314,7 @@ function chainEntry(at: number, step: number, weight: number, extra: readonly En
     ref: { kind: "ServiceEntry", namespace: NAMESPACES[at % 2]!, name: `link${at}` },
     createdAtMs: 1000,
     autoallocate: undefined,
+    isOld: false,
     hosts: [CHAIN[at]!],
     addresses: [],
     hasCidr: false,
@@ -285,6 +325,7 @@ function chainEntry(at: number, step: number, weight: number, extra: readonly En
     allocated: [],
     answer: undefined,
     ttlSeconds: undefined,
+    trafficDistribution: undefined,
   });
 }
 
@@ -312,21 +353,45 @@ export const anyPod: fc.Arbitrary<Pod> = fc
     ips: fc.uniqueArray(anyAddress, { maxLength: 3 }),
     phase: fc.constantFrom("ready", "ready", "ready", "unready", "terminal"),
     usesHostNetwork: fc.boolean(),
+    nodeName: fc.constantFrom("node1", "node2"),
   })
-  .map(({ ref, labels, ips, phase, usesHostNetwork }) => ({
+  .map(({ ref, labels, ips, phase, usesHostNetwork, nodeName }) => ({
     ...metadataOf(ref, labels, undefined),
     ips,
     isReady: phase === "ready",
     isTerminal: phase === "terminal",
     usesHostNetwork,
-    nodeName: "node1",
+    nodeName,
+    meshMode: "none",
+    isDeleting: false,
+    startedAtMs: undefined,
+    portNames: {},
+  }));
+
+export const anyNode: fc.Arbitrary<NodeObject> = fc
+  .record({
+    name: fc.constantFrom("node1", "node2"),
+    zone: fc.constantFrom("z1", "z2", ""),
+  })
+  .map(({ name, zone }) => ({
+    ...metadataOf({ kind: "Node", namespace: "", name }, {}, undefined),
+    ips: [],
+    region: zone === "" ? "" : "r1",
+    zone,
+    subzone: "",
   }));
 
 export const anyNamespace: fc.Arbitrary<NamespaceObject> = fc
-  .tuple(fc.constantFrom(...NAMESPACES), fc.constantFrom(undefined, ...ANSWER_MODES))
-  .map(([name, answer]) => ({
-    ...metadataOf({ kind: "Namespace", namespace: "", name }, {}, undefined),
-    answer,
+  .record({
+    name: fc.constantFrom(...NAMESPACES),
+    answer: fc.constantFrom(undefined, ...ANSWER_MODES),
+    labels: fc.constantFrom<Labels>({}, { tier: "tenant" }),
+    trafficDistribution: anyDistribution,
+  })
+  .map(({ name, labels, ...said }) => ({
+    ...metadataOf({ kind: "Namespace", namespace: "", name }, labels, undefined),
+    ...said,
+    suffixAnswer: undefined,
   }));
 
 export const anyObject: fc.Arbitrary<WorldObject> = fc.oneof(
@@ -334,7 +399,8 @@ export const anyObject: fc.Arbitrary<WorldObject> = fc.oneof(
   { weight: 1, arbitrary: anyChainEntry },
   { weight: 3, arbitrary: anyWorkloadEntry },
   { weight: 5, arbitrary: anyPod },
-  { weight: 1, arbitrary: anyNamespace },
+  { weight: 2, arbitrary: anyNamespace },
+  { weight: 1, arbitrary: anyNode },
 );
 
 /** New values for some fields of an object that is there. */
@@ -344,6 +410,7 @@ export interface Edit {
     readonly WorkloadEntry: WorkloadEntry;
     readonly Pod: Pod;
     readonly Namespace: NamespaceObject;
+    readonly Node: NodeObject;
   };
   /** Which fields are taken from the donor. */
   readonly fields: readonly number[];
@@ -355,6 +422,7 @@ export const anyEdit: fc.Arbitrary<Edit> = fc.record({
     WorkloadEntry: anyWorkloadEntry,
     Pod: anyPod,
     Namespace: anyNamespace,
+    Node: anyNode,
   }),
   fields: fc.array(fc.nat(), { minLength: 1, maxLength: 3 }),
 });
@@ -375,13 +443,15 @@ export function edited(object: WorldObject, { donors, fields }: Edit): WorldObje
       const pod = withSome(object as Pod, donors.Pod, fields);
       return { ...pod, isReady: pod.isReady && !pod.isTerminal };
     }
+    case "Node":
+      return withSome(object as NodeObject, donors.Node, fields);
     default:
       return withSome(object as NamespaceObject, donors.Namespace, fields);
   }
 }
 
 /** What must stay, and what is the same in all objects of one kind. */
-const FIXED_FIELDS = ["ref", "uid", "resourceVersion", "annotations", "location", "nodeName"];
+const FIXED_FIELDS = ["ref", "uid", "resourceVersion", "annotations", "location"];
 
 function withSome<T extends WorldObject>(object: T, donor: T, fields: readonly number[]): T {
   const given = Object.entries(donor).filter(([name]) => !FIXED_FIELDS.includes(name));
@@ -443,7 +513,27 @@ export const DEFAULT_SETTINGS: RegistrySettings = {
   network: undefined,
   hostsPerNamespace: 20_000,
   namesPerNamespace: 10_000,
+  trustedNamespaces: [],
+  hostPolicy: [],
+  defaultVisibility: "public",
+  excludeSelectors: [],
+  virtualRanges: [],
+  serviceAddresses: [],
+  expandSuffixes: [],
+  explainTxt: false,
 };
+
+const anyRule: fc.Arbitrary<HostPolicyRule> = fc.record({
+  namespaceSelector: fc.constantFrom<LabelSelector>(
+    { matchLabels: { tier: "tenant" } },
+    { matchLabels: { "kubernetes.io/metadata.name": "west" } },
+    {},
+  ),
+  allow: fc.constant([]),
+  deny: fc.constantFrom<readonly string[]>([], ["b.example"], ["one.deep.wide.example"]),
+  maxVisibility: fc.constantFrom("public", "namespace"),
+  allowAddresses: fc.constantFrom<readonly IpPrefix[]>([], [prefix("127.0.0.0/8"), prefix("::1/128")]),
+});
 
 export const anySettings: fc.Arbitrary<RegistrySettings> = fc
   .record(
@@ -458,6 +548,14 @@ export const anySettings: fc.Arbitrary<RegistrySettings> = fc
       network: fc.constantFrom("net1", undefined),
       hostsPerNamespace: fc.constantFrom(1, 3),
       namesPerNamespace: fc.constantFrom(0, 1, 3),
+      trustedNamespaces: fc.constantFrom<readonly Namespace[]>(["middle"], ["west", "nowhere"]),
+      hostPolicy: fc.array(anyRule, { minLength: 1, maxLength: 2 }),
+      defaultVisibility: fc.constant("namespace"),
+      excludeSelectors: fc.constant([{ matchLabels: { version: "v1" } }]),
+      virtualRanges: fc.constant([prefix("10.0.0.0/31")]),
+      serviceAddresses: fc.constant([ip("10.96.0.10")]),
+      expandSuffixes: fc.constant(["example"]),
+      explainTxt: fc.constant(true),
     },
     { requiredKeys: [] },
   )
@@ -467,6 +565,12 @@ function host(text: string): HostName {
   const name = parseHostName(text);
   if (!isHostName(name)) throw new Error(`${text} ${name.fault}`);
   return name;
+}
+
+function prefix(text: string): IpPrefix {
+  const parsed = parseIpPrefix(text);
+  if (parsed === null) throw new Error(`${text} is no prefix`);
+  return parsed;
 }
 
 function ip(text: string): IpAddress {

@@ -12,11 +12,13 @@ export interface Asked {
   readonly transport?: "udp" | "tcp";
   readonly withinMs?: number;
   readonly address?: string;
+  /** The address that it is asked from; any of 127.0.0.0/8 may stand for a pod. */
+  readonly from?: string;
 }
 
 /** Rejects when no reply comes in time, or one that cannot be decoded. */
 export async function ask(port: number, name: string, asked: Asked = {}): Promise<Message> {
-  const { type = "A", transport = "udp", withinMs = 6000, address = "127.0.0.1" } = asked;
+  const { type = "A", transport = "udp", withinMs = 6000, address = "127.0.0.1", from } = asked;
   const id = Math.floor(Math.random() * 65_536);
   const question = encodeMessage({
     id,
@@ -27,7 +29,7 @@ export async function ask(port: number, name: string, asked: Asked = {}): Promis
     additionals: [],
   });
   const exchange = transport === "udp" ? overUdp : overTcp;
-  const reply = decodeMessage(await exchange(question, port, address, withinMs));
+  const reply = decodeMessage(await exchange(question, { port, address, withinMs, from }));
   if ("fault" in reply) throw new Error(`the reply ${reply.fault}`);
   if (reply.id !== id) throw new Error("the reply has another ID");
   return reply;
@@ -41,7 +43,14 @@ export async function addresses(port: number, name: string, asked: Asked = {}): 
     .sort();
 }
 
-function overUdp(question: Uint8Array, port: number, address: string, withinMs: number): Promise<Uint8Array> {
+interface Way {
+  readonly port: number;
+  readonly address: string;
+  readonly withinMs: number;
+  readonly from: string | undefined;
+}
+
+function overUdp(question: Uint8Array, { port, address, withinMs, from }: Way): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
     const socket = createSocket(address.includes(":") ? "udp6" : "udp4");
     const timer = setTimeout(() => {
@@ -53,13 +62,13 @@ function overUdp(question: Uint8Array, port: number, address: string, withinMs: 
       socket.close();
       resolve(new Uint8Array(reply));
     });
-    socket.send(question, port, address);
+    socket.bind(0, from, () => socket.send(question, port, address));
   });
 }
 
-function overTcp(question: Uint8Array, port: number, address: string, withinMs: number): Promise<Uint8Array> {
+function overTcp(question: Uint8Array, { port, address, withinMs, from }: Way): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
-    const socket = connect(port, address);
+    const socket = connect({ port, host: address, ...(from === undefined ? {} : { localAddress: from }) });
     let received = Buffer.alloc(0);
     socket.setTimeout(withinMs, () => socket.destroy(new Error("no reply over TCP")));
     socket.once("error", reject);

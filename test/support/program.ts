@@ -16,21 +16,24 @@ export class Program {
   readonly #exited: Promise<number | NodeJS.Signals>;
   #changed = () => {};
 
-  /** `entry`: of the sources unless given. */
+  /** `entry`: of the sources unless given. `command`: the whole command line, in the place of entry and arguments. */
   constructor(
     args: readonly string[],
-    options: { readonly entry?: string; readonly env?: NodeJS.ProcessEnv } = {},
+    options: {
+      readonly entry?: string;
+      readonly env?: NodeJS.ProcessEnv;
+      readonly command?: readonly string[];
+      readonly stdin?: "pipe";
+    } = {},
   ) {
     const entry = options.entry ?? resolve(ROOT, "src/main.ts");
-    this.child = spawn(
-      process.execPath,
-      ["--single-threaded-gc", "--max-semi-space-size=4", entry, ...args],
-      {
-        cwd: ROOT,
-        env: { PATH: process.env["PATH"], ...options.env },
-        stdio: ["ignore", "pipe", "pipe"],
-      },
-    );
+    const ours = [process.execPath, "--single-threaded-gc", "--max-semi-space-size=4", entry, ...args];
+    const [file, ...words] = options.command ?? ours;
+    this.child = spawn(file!, words, {
+      cwd: ROOT,
+      env: { PATH: process.env["PATH"], ...options.env },
+      stdio: [options.stdin ?? "ignore", "pipe", "pipe"],
+    });
     this.child.stdout?.on("data", (text) => {
       this.out += text;
       this.#changed();

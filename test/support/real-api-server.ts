@@ -33,13 +33,14 @@ export class RealApiServer {
   readonly folder: string;
   readonly port: number;
   readonly #etcdPort: number;
+  readonly #flags: readonly string[];
   readonly #etcd: ChildProcess;
   #apiServer: ChildProcess | undefined;
 
-  /** Resolves when the server is ready; give it a minute. */
-  static async start(): Promise<RealApiServer> {
+  /** Resolves when the server is ready; give it a minute. `flags`: more of kube-apiserver's. */
+  static async start(flags: readonly string[] = []): Promise<RealApiServer> {
     const [etcdPort, peerPort, port] = await freePorts(3);
-    const server = new RealApiServer(etcdPort!, peerPort!, port!);
+    const server = new RealApiServer(etcdPort!, peerPort!, port!, flags);
     try {
       await server.startApiServer();
     } catch (error) {
@@ -49,7 +50,8 @@ export class RealApiServer {
     return server;
   }
 
-  private constructor(etcdPort: number, peerPort: number, port: number) {
+  private constructor(etcdPort: number, peerPort: number, port: number, flags: readonly string[]) {
+    this.#flags = flags;
     this.folder = mkdtempSync(join(tmpdir(), "api-server-"));
     this.port = port;
     this.#etcdPort = etcdPort;
@@ -120,6 +122,7 @@ export class RealApiServer {
       "--authorization-mode=RBAC",
       // Its controller, which makes the account that each pod has, does not run here.
       "--disable-admission-plugins=ServiceAccount",
+      ...this.#flags,
     ]);
     for (const deadline = Date.now() + READY_PATIENCE_MS; !(await this.#isReady()); ) {
       if (this.#apiServer.exitCode !== null || Date.now() > deadline)

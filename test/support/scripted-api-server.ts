@@ -1,11 +1,12 @@
 /**
- * A Kubernetes API server over plain HTTP for tests. It holds objects and serves lists (in pages) and watches of
- * them like a real one; a script can answer any single request in any other way.
+ * A Kubernetes API server over plain HTTP for tests. It holds objects, serves lists (in pages) and watches of them
+ * and takes writes like a real one; a script can answer any single request in any other way.
  */
 
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { ApiExchange, type ApiRequest, statusObject } from "./api-exchange.ts";
+import { refusalOf, type Target, takeWrite, withoutVersion } from "./api-server-writes.ts";
 
 /** An object as a manifest holds it. */
 export interface ApiObject {
@@ -28,6 +29,12 @@ export class ScriptedApiServer {
   /** Plural names that are answered with 404 and 403. */
   readonly missing = new Set<string>();
   readonly denied = new Set<string>();
+  /** `create events`, `patch serviceentries/status`: verbs that are answered with 403. */
+  readonly deniedVerbs = new Set<string>();
+  /** Plural name -> how many objects of it a namespace may have. */
+  readonly quotas = new Map<string, number>();
+  /** What becomes of an object that is created, as of a Service that is given its address. */
+  admit: (object: ApiObject) => ApiObject = (object) => object;
   /** Versions of networking.istio.io that are served; none: the group is missing. */
   istioVersions: readonly string[] = ["v1", "v1beta1", "v1alpha3"];
   /** Bearer tokens that are let in; undefined: everybody. */
@@ -104,7 +111,7 @@ export class ScriptedApiServer {
 
   /** Creates or replaces; returns the object as it is now served. */
   apply(object: ApiObject): ApiObject {
-    const plural = PLURALS[object.kind];
+    const plural = SERVED[object.kind]?.plural;
     if (plural === undefined) throw new Error(`no kind ${object.kind} here`);
     const key = keyOf(plural, object.metadata.namespace, object.metadata.name);
     const before = this.#objects.get(key)?.object;
@@ -118,8 +125,19 @@ export class ScriptedApiServer {
     return stored;
   }
 
+  /** As it is now; undefined: there is none. `kind`: or the plural name. */
+  get(kind: string, namespace: string | undefined, name: string): ApiObject | undefined {
+    return this.#objects.get(keyOf(SERVED[kind]?.plural ?? kind, namespace, name))?.object;
+  }
+
+  /** All of one kind, in the order of their coming. */
+  all(kind: string): readonly ApiObject[] {
+    const plural = SERVED[kind]?.plural;
+    return [...this.#objects.values()].filter((each) => each.plural === plural).map(({ object }) => object);
+  }
+
   remove(kind: string, namespace: string | undefined, name: string): void {
-    const plural = PLURALS[kind] ?? kind;
+    const plural = SERVED[kind]?.plural ?? kind;
     const key = keyOf(plural, namespace, name);
     const stored = this.#objects.get(key);
     if (stored === undefined) throw new Error(`no object ${key} here`);
@@ -221,20 +239,66 @@ export class ScriptedApiServer {
     const { request } = exchange;
     const at = this.#scripts.findIndex(({ match }) => matches(match, request));
     if (at !== -1) return await this.#scripts.splice(at, 1)[0]!.step(exchange);
+    await this.answer(exchange);
+  }
+
+  /** As without a script; for a step that only wants to look, or to wait. */
+  async answer(exchange: ApiExchange): Promise<void> {
+    const { request } = exchange;
     const token = request.authorization?.replace(/^Bearer /, "");
     if (this.tokens !== undefined && !this.tokens.has(token ?? ""))
       return exchange.refuse(401, "Unauthorized");
     if (request.path === `/apis/${ISTIO}`) return this.#discover(exchange);
-    const [, group = "", version = "", plural = ""] =
-      /^\/(?:api|apis\/([^/]+))\/([^/]+)\/([^/]+)$/.exec(request.path) ?? [];
-    if (this.denied.has(plural)) return exchange.refuse(403, `${plural} is forbidden`);
-    const isServed =
-      group === ISTIO ? this.istioVersions.includes(version) : group === "" && version === "v1";
-    if (!isServed || this.missing.has(plural) || !Object.values(PLURALS).includes(plural))
-      return exchange.respond(404, "404 page not found\n");
+    if (request.path === `/apis/${DISCOVERY}`) return discoverSlices(exchange);
+    const target = targetOf(request.path);
+    const { group, version, plural, name, subresource } = target;
+    const resource = subresource === "" ? plural : `${plural}/${subresource}`;
+    if (this.denied.has(plural) || this.deniedVerbs.has(`${verbOf(request, name)} ${resource}`))
+      return exchange.refuse(403, `${resource} is forbidden`, {}, "Forbidden");
+    const isServed = Object.values(SERVED).some(
+      (each) =>
+        each.plural === plural &&
+        each.group === group &&
+        (group === ISTIO ? this.istioVersions : ["v1"]).includes(version),
+    );
+    if (!isServed || this.missing.has(plural)) return exchange.respond(404, "404 page not found\n");
     const apiVersion = group === "" ? version : `${group}/${version}`;
-    if (request.isWatch) this.#watch(exchange, plural, apiVersion);
-    else this.#list(exchange, plural, apiVersion);
+    if (request.method !== "GET" || name !== "") await this.#single(exchange, target, apiVersion);
+    else if (request.isWatch) this.#watch(exchange, target, apiVersion);
+    else this.#list(exchange, target, apiVersion);
+  }
+
+  /** Reads or writes one object. */
+  async #single(exchange: ApiExchange, target: Target, apiVersion: string): Promise<void> {
+    const { request } = exchange;
+    const { plural, namespace } = target;
+    const body = await exchange.body();
+    const name = target.name || nameIn(body);
+    const key = keyOf(plural, namespace, name);
+    const stored = this.#objects.get(key)?.object;
+    const written = takeWrite({ request, target: { ...target, name }, body, stored });
+    if (written.kind === "refused") return refusalOf(exchange, written);
+    if (written.kind === "read") return exchange.respond(200, { ...written.object, apiVersion });
+    if (written.kind === "delete") {
+      this.remove(plural, namespace, name);
+      return exchange.respond(200, { kind: "Status", apiVersion: "v1", status: "Success" });
+    }
+    if (stored === undefined) {
+      const count = [...this.#objects.values()].filter(
+        (each) => each.plural === plural && each.object.metadata.namespace === namespace,
+      ).length;
+      const most = this.quotas.get(plural) ?? Number.POSITIVE_INFINITY;
+      if (count >= most) {
+        const message = `${plural} "${name}" is forbidden: exceeded quota: test, requested: count/${plural}=1`;
+        return exchange.refuse(403, message, {}, "Forbidden");
+      }
+    }
+    // What changes nothing makes no new version.
+    const isSame = stored !== undefined && withoutVersion(stored) === withoutVersion(written.object);
+    const object = isSame
+      ? stored
+      : this.apply(stored === undefined ? this.admit(written.object) : written.object);
+    exchange.respond(stored === undefined ? 201 : 200, { ...object, apiVersion });
   }
 
   #discover(exchange: ApiExchange): void {
@@ -243,8 +307,9 @@ export class ScriptedApiServer {
     else exchange.respond(200, { kind: "APIGroup", apiVersion: "v1", name: ISTIO, versions });
   }
 
-  #list(exchange: ApiExchange, plural: string, apiVersion: string): void {
-    const { query } = exchange.request;
+  #list(exchange: ApiExchange, { plural, namespace }: Target, apiVersion: string): void {
+    const { query, path } = exchange.request;
+    const isMeant = scopeOf(namespace, query.get("labelSelector"));
     const limit = Number(query.get("limit") ?? 0) || Number.POSITIVE_INFINITY;
     const token = query.get("continue");
     const [version, from] = token === null ? [this.#version, 0] : readToken(token);
@@ -253,10 +318,10 @@ export class ScriptedApiServer {
       return;
     }
     const all =
-      (token === null ? undefined : this.#pagedLists.get(`${plural} ${version}`)) ??
-      [...this.#objects.values()].filter((each) => each.plural === plural);
+      (token === null ? undefined : this.#pagedLists.get(`${path} ${version}`)) ??
+      [...this.#objects.values()].filter((each) => each.plural === plural && isMeant(each.object));
     // All pages are of the moment of the first.
-    if (limit < all.length) this.#pagedLists.set(`${plural} ${version}`, all);
+    if (limit < all.length) this.#pagedLists.set(`${path} ${version}`, all);
     const items = all.slice(from, from + limit).map(({ object }) => {
       const { apiVersion: _apiVersion, kind: _kind, ...rest } = object;
       // Lists of Kubernetes' own kinds do not repeat the kind in each item; those of custom resources do.
@@ -267,7 +332,7 @@ export class ScriptedApiServer {
     exchange.respond(200, { kind: "List", apiVersion, metadata, items });
   }
 
-  #watch(exchange: ApiExchange, plural: string, apiVersion: string): void {
+  #watch(exchange: ApiExchange, { plural, namespace }: Target, apiVersion: string): void {
     const { query } = exchange.request;
     const from = Number(query.get("resourceVersion"));
     if (from < this.#compactedBefore) {
@@ -280,7 +345,12 @@ export class ScriptedApiServer {
       }
       return;
     }
-    const watch = new OpenWatch(exchange, plural, apiVersion, () => this.resourceVersion);
+    const watch = new OpenWatch(
+      exchange,
+      { plural, isMeant: scopeOf(namespace, query.get("labelSelector")) },
+      apiVersion,
+      () => this.resourceVersion,
+    );
     this.#watches.add(watch);
     exchange.onClose(() => {
       watch.close();
@@ -309,13 +379,13 @@ interface LoggedEvent extends Stored {
 class OpenWatch {
   isHeld = false;
   readonly exchange: ApiExchange;
-  readonly #plural: string;
+  readonly #scope: Scope;
   readonly #apiVersion: string;
   readonly #timers: readonly NodeJS.Timeout[];
 
-  constructor(exchange: ApiExchange, plural: string, apiVersion: string, version: () => string) {
+  constructor(exchange: ApiExchange, scope: Scope, apiVersion: string, version: () => string) {
     this.exchange = exchange;
-    this.#plural = plural;
+    this.#scope = scope;
     this.#apiVersion = apiVersion;
     const spanMs = Number(exchange.request.query.get("timeoutSeconds") ?? 1800) * 1000;
     this.#timers = [
@@ -326,7 +396,7 @@ class OpenWatch {
   }
 
   tell({ type, plural, object }: LoggedEvent): void {
-    if (plural !== this.#plural || this.isHeld) return;
+    if (plural !== this.#scope.plural || !this.#scope.isMeant(object) || this.isHeld) return;
     void this.exchange.event(type, { ...object, apiVersion: this.#apiVersion });
   }
 
@@ -340,13 +410,40 @@ class OpenWatch {
   }
 }
 
+/** What a watch is of. */
+interface Scope {
+  readonly plural: string;
+  readonly isMeant: (object: ApiObject) => boolean;
+}
+
+/** Of selectors it knows `name in (a,b)` and `name=a`. */
+function scopeOf(namespace: string | undefined, selector: string | null): Scope["isMeant"] {
+  const [, label = "", one, many] = /^([^ =]+)(?:=(.*)| in \((.*)\))$/.exec(selector ?? "") ?? [];
+  const values = new Set(many?.split(",") ?? (one === undefined ? [] : [one]));
+  return ({ metadata }) => {
+    if (namespace !== undefined && metadata.namespace !== namespace) return false;
+    const labels = (metadata["labels"] ?? {}) as Readonly<Record<string, string>>;
+    return selector === null || values.has(labels[label] ?? "");
+  };
+}
+
+function discoverSlices(exchange: ApiExchange): void {
+  const versions = [{ groupVersion: `${DISCOVERY}/v1`, version: "v1" }];
+  exchange.respond(200, { kind: "APIGroup", apiVersion: "v1", name: DISCOVERY, versions });
+}
+
+const DISCOVERY = "discovery.k8s.io";
 const ISTIO = "networking.istio.io";
-const PLURALS: Readonly<Record<string, string>> = {
-  ServiceEntry: "serviceentries",
-  WorkloadEntry: "workloadentries",
-  Namespace: "namespaces",
-  Pod: "pods",
-  Node: "nodes",
+const SERVED: Readonly<Record<string, { readonly group: string; readonly plural: string }>> = {
+  ServiceEntry: { group: ISTIO, plural: "serviceentries" },
+  WorkloadEntry: { group: ISTIO, plural: "workloadentries" },
+  Namespace: { group: "", plural: "namespaces" },
+  Pod: { group: "", plural: "pods" },
+  Node: { group: "", plural: "nodes" },
+  Service: { group: "", plural: "services" },
+  Event: { group: "", plural: "events" },
+  EndpointSlice: { group: "discovery.k8s.io", plural: "endpointslices" },
+  Lease: { group: "coordination.k8s.io", plural: "leases" },
 };
 /** As the real one does. */
 const BOOKMARK_BEFORE_END_MS = 2000;
@@ -355,6 +452,25 @@ const PATIENCE_MS = 4000;
 
 function keyOf(plural: string, namespace: string | undefined, name: string): string {
   return `${plural}/${namespace ?? ""}/${name}`;
+}
+
+/** Of a path of the API; all "" where it is none. */
+function targetOf(path: string): Target {
+  const [, group = "", version = "", rest = ""] = /^\/(?:api|apis\/([^/]+))\/([^/]+)\/(.+)$/.exec(path) ?? [];
+  const steps = rest.split("/").map(decodeURIComponent);
+  const isNamespaced = steps[0] === "namespaces" && steps.length > 2;
+  const [plural = "", name = "", subresource = ""] = isNamespaced ? steps.slice(2) : steps;
+  return { group, version, namespace: isNamespaced ? steps[1] : undefined, plural, name, subresource };
+}
+
+function verbOf({ method, isWatch }: ApiRequest, name: string): string {
+  if (method === "GET") return isWatch ? "watch" : name === "" ? "list" : "get";
+  return { POST: "create", PUT: "update", PATCH: "patch", DELETE: "delete" }[method] ?? method;
+}
+
+function nameIn(body: unknown): string {
+  const name = (body as Partial<ApiObject> | undefined)?.metadata?.name;
+  return typeof name === "string" ? name : "";
 }
 
 function readToken(token: string): readonly [number, number] {

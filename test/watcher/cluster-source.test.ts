@@ -6,6 +6,7 @@ import { silentLogger } from "../../src/runtime.ts";
 import { ClusterSource } from "../../src/watcher/cluster-source.ts";
 import { FixedRandom, isWatch, plainClient, serviceEntry, until } from "../cluster/fixture.ts";
 import { FakeClock } from "../support/fake-clock.ts";
+import { NEED_SETTINGS } from "../support/need-settings.ts";
 import { type ApiObject, ScriptedApiServer } from "../support/scripted-api-server.ts";
 
 describe("ClusterSource", () => {
@@ -30,6 +31,7 @@ describe("ClusterSource", () => {
     source = new ClusterSource({
       client,
       store,
+      settings: NEED_SETTINGS,
       problems: book,
       clock,
       random: new FixedRandom(),
@@ -122,6 +124,42 @@ describe("ClusterSource", () => {
     expect(JSON.stringify(entry)).not.to.contain("kubectl");
   });
 
+  it("tells when an object was written, without keeping it, and of a pod when it became ready or not", async () => {
+    const written = (time: string) => ({ metadata: { managedFields: [{ manager: "kubectl", time }] } });
+    server.apply(serviceEntry("a", { ...selecting("a"), ...written("2026-01-01T00:00:05Z") }));
+    await source.start();
+    await until(() => server.openWatches === 4, "four watches");
+    const becomes = (status: string, lastTransitionTime: string, labels = { app: "a" }) =>
+      server.apply({
+        ...pod("p"),
+        metadata: { ...pod("p").metadata, labels },
+        status: { podIPs: [{ ip: "10.0.0.1" }], conditions: [{ type: "Ready", status, lastTransitionTime }] },
+      });
+    const steps = [
+      () => becomes("True", "2026-01-01T00:00:07Z"),
+      () => becomes("True", "2026-01-01T00:00:07Z", { app: "b" }),
+      () => becomes("False", "2026-01-01T00:00:09Z"),
+      () => server.apply(serviceEntry("a", written("2026-01-01T00:00:10Z"))),
+      () => server.remove("ServiceEntry", "default", "a"),
+    ];
+    for (const step of steps) {
+      const count = batches.length;
+      step();
+      await until(() => batches.length > count, "a change");
+    }
+    const moments = batches.flat().map(({ kind, writtenAtMs }) => {
+      return `${kind} ${writtenAtMs === undefined ? "?" : new Date(writtenAtMs).toISOString().slice(17, 19)}`;
+    });
+    expect(moments).to.deep.equal([
+      "ServiceEntry 05",
+      "Pod 07",
+      "Pod ?",
+      "Pod 09",
+      "ServiceEntry 10",
+      "ServiceEntry ?",
+    ]);
+  });
+
   it("follows what is added, changed and deleted", async () => {
     await source.start();
     await until(() => server.openWatches === 3, "three watches");
@@ -155,7 +193,8 @@ describe("ClusterSource", () => {
   it("takes over a store that holds objects already, and drops what is not there any more", async () => {
     const old = { uid: "1", resourceVersion: "1", createdAtMs: undefined, labels: {}, annotations: {} };
     const ref = { kind: "Namespace", namespace: "", name: "gone" } as const;
-    store.put("Namespace", { ...old, ref, answer: undefined }, 0);
+    const said = { answer: undefined, suffixAnswer: undefined, trafficDistribution: undefined };
+    store.put("Namespace", { ...old, ...said, ref }, 0);
     store.flush();
     server.apply({ apiVersion: "v1", kind: "Namespace", metadata: { name: "there" } });
     await source.start();
@@ -206,6 +245,9 @@ describe("ClusterSource", () => {
       ["WorkloadEntry", false],
       ["Namespace", false],
       ["Pod", undefined],
+      ["Node", undefined],
+      ["Service", undefined],
+      ["EndpointSlice", undefined],
     ]);
     await until(() => clock.timers === 3, "three waits");
     server.apply(serviceEntry("a"));
@@ -253,7 +295,10 @@ describe("ClusterSource", () => {
       clock.advance(800);
       await started;
       expect(names("Pod")).to.equal("one");
-      expect(source.watches().at(-1)).to.include({ kind: "Pod" });
+      expect(source.watches().find(({ kind }) => kind === "Pod")).to.include({
+        kind: "Pod",
+        isConnected: false,
+      });
     });
 
     it("are not watched for entries whose endpoints are inline, or that take no workloads", async () => {
@@ -296,7 +341,10 @@ describe("ClusterSource", () => {
       expect(names("Pod")).to.equal("");
       expect(batches.flat().map(({ key }) => key)).to.deep.equal(["Pod/default/one"]);
       await until(() => server.openWatches === 3, "three watches");
-      expect(source.watches().at(-1)?.isConnected).to.equal(undefined);
+      expect(source.watches().find(({ kind }) => kind === "Pod")).to.include({
+        kind: "Pod",
+        isConnected: undefined,
+      });
       server.apply(selecting("c"));
       await comes("Pod", "one");
     });
@@ -318,6 +366,80 @@ describe("ClusterSource", () => {
       await new Promise((resolve) => setTimeout(resolve, 20));
       expect(names("Pod")).to.equal("one");
       expect(requested("pods")).to.equal(before);
+    });
+
+    const exported = (name: string, exportTo: readonly string[]) =>
+      serviceEntry(name, {
+        spec: { hosts: [`${name}.example.com`], resolution: "STATIC", endpoints: [], exportTo },
+      });
+    const node: ApiObject = {
+      apiVersion: "v1",
+      kind: "Node",
+      metadata: { name: "n1", labels: { "topology.kubernetes.io/zone": "z" } },
+      status: { addresses: [{ type: "InternalIP", address: "192.168.0.1" }] },
+    };
+    const labelsOfPods = () => [...store.all("Pod").values()].map(({ labels }) => labels);
+
+    it("come with nodes, and without their labels, where only the clients matter", async () => {
+      server.apply(pod("one"));
+      server.apply(node);
+      server.apply(exported("a", ["."]));
+      await source.start();
+      expect([names("Pod"), names("Node")]).to.deep.equal(["one", "n1"]);
+      expect([...store.all("Node").values()][0]).to.deep.include({ zone: "z", ips: ["192.168.0.1"] });
+      expect(labelsOfPods()).to.deep.equal([{}]);
+    });
+
+    it("are listed anew with their labels for the first selector, and stay known until then", async () => {
+      server.apply(pod("one"));
+      server.apply(exported("a", ["."]));
+      await source.start();
+      await until(() => server.openWatches === 5, "five watches");
+      batches.length = 0;
+      server.apply(selecting("b"));
+      await until(() => JSON.stringify(labelsOfPods()) === '[{"app":"a"}]', "labels");
+      const ofPods = batches.flat().filter(({ kind }) => kind === "Pod");
+      expect(
+        ofPods.map(({ before }) => before?.ref.name),
+        "changed, never gone",
+      ).to.deep.equal(["one"]);
+      await until(() => server.openWatches === 5, "five watches again");
+      // Labels go again with the list after the last selector's time.
+      server.remove("ServiceEntry", "default", "b");
+      await comes("ServiceEntry", "a");
+      await until(() => clock.timers === 6, "the wait");
+      clock.advance(30_000);
+      server.compact();
+      server.endWatches();
+      await until(() => JSON.stringify(labelsOfPods()) === "[{}]", "no labels");
+      expect(names("Pod")).to.equal("one");
+    });
+
+    it("forget a rejected one that is gone by the time of the new list", async () => {
+      const bad = { ...pod("bad"), status: { podIPs: "none" } };
+      server.apply(bad);
+      server.apply(exported("a", ["."]));
+      await source.start();
+      expect(problems()).to.deep.equal(["ShapeInvalid Pod bad"]);
+      server.lose(() => server.remove("Pod", "default", "bad"));
+      server.apply(selecting("b"));
+      await until(() => problems().length === 0, "no problem");
+    });
+
+    it("come and go with the settings, and nodes with them", async () => {
+      server.apply(pod("one"));
+      server.apply(node);
+      server.apply(serviceEntry("a"));
+      await source.start();
+      expect(requested("pods") + requested("nodes")).to.equal(0);
+      source.updateSettings({ ...NEED_SETTINGS, defaultVisibility: "namespace" });
+      await comes("Pod", "one");
+      await comes("Node", "n1");
+      source.updateSettings(NEED_SETTINGS);
+      clock.advance(29_999);
+      expect(names("Node")).to.equal("n1");
+      clock.advance(1);
+      expect([names("Pod"), names("Node")]).to.deep.equal(["", ""]);
     });
 
     it("that are denied are said to be, and leave the rest alone", async () => {
