@@ -1,0 +1,150 @@
+/**
+ * The document's first test from a pod outside of any mesh: port 80 of kmesh-fake.com ends at port 8000 of httpbin. A
+ * real API server, pods as network namespaces, and a proxy on the node that carries out Services and EndpointSlices.
+ */
+
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect } from "chai";
+import { needNetwork, SUITE_PATIENCE_MS } from "../end-to-end/needs.ts";
+import { World } from "../end-to-end/world.ts";
+import { hasCommand } from "../support/network-namespaces.ts";
+import { ROOT } from "../support/program.ts";
+import { whyNoApiServer } from "../support/real-api-server.ts";
+import { ServiceProxy } from "./service-proxy.ts";
+
+/** As the document has it; manifests/examples/kmesh explains it. */
+const EXTERNAL_FAKE_SVC = readFileSync(join(ROOT, "manifests/examples/kmesh/external-fake-svc.yaml"), "utf8");
+const CURL = "kubectl exec deploy/sleep -- curl --max-time 3";
+
+describe("end to end: a published host", function () {
+  this.timeout(SUITE_PATIENCE_MS);
+  let world: World;
+  let proxy: ServiceProxy;
+
+  before(async function () {
+    const commands = ["curl", "nft", "nslookup"].filter((command) => !hasCommand(command));
+    const missing = commands.length === 0 ? undefined : `there is no ${commands.join(", ")} in PATH`;
+    needNetwork(this, missing, whyNoApiServer());
+    world = await World.open({ withApiServer: true, flags: ["--publish=mapped"] });
+    proxy = await ServiceProxy.start(world);
+    await world.addPod("sleep-9454cc476-86vgb", "10.244.1.6", { labels: { app: "sleep" } });
+    for (const name of ["serviceentry-dns", "serviceentry-dns-published"]) await world.apply(namespace(name));
+    await world.apply(namespace("default", { "serviceentry-dns.io/publish": "allowed" }));
+    await world.apply(
+      JSON.stringify({
+        apiVersion: "v1",
+        kind: "Service",
+        metadata: { name: "httpbin", namespace: "default" },
+        spec: { clusterIP: "10.96.44.10", ports: [{ name: "http", port: 8000, targetPort: 8000 }] },
+      }),
+    );
+    await behind("10.244.1.7");
+  });
+
+  after(async () => {
+    await proxy?.close();
+    await world?.close();
+  });
+
+  /** Makes these the pods behind the Service that the entry's endpoint names. */
+  async function behind(...addresses: readonly string[]): Promise<void> {
+    await world.apply(
+      JSON.stringify({
+        apiVersion: "discovery.k8s.io/v1",
+        kind: "EndpointSlice",
+        metadata: {
+          name: "httpbin-1",
+          namespace: "default",
+          labels: { "kubernetes.io/service-name": "httpbin" },
+        },
+        addressType: "IPv4",
+        ports: [{ name: "http", port: 8000, protocol: "TCP" }],
+        endpoints: addresses.map((address) => ({ addresses: [address], conditions: { ready: true } })),
+      }),
+    );
+  }
+
+  async function shell(script: string): Promise<string> {
+    const { status, out, error } = await world.shell(`set -e\n${script}`);
+    expect(status, `${script}\n${out}\n${error}`).to.equal(0);
+    return out;
+  }
+
+  /** What the command prints, when that is as it should be; else, after some time, what it printed last. */
+  async function eventually(script: string, isGood: (out: string) => boolean): Promise<string> {
+    let last = "";
+    await world
+      .until(async () => {
+        await proxy.sync();
+        const { status, out, error } = await world.shell(script);
+        last = status === 0 ? out : `${status} ${error}`;
+        return status === 0 && isGood(out);
+      })
+      .catch((error) => {
+        throw new Error(`${script}: ${last}\n${error}`);
+      });
+    return last;
+  }
+
+  it("answers /headers, and the Host header stays the host's name", async () => {
+    await world.apply(EXTERNAL_FAKE_SVC);
+    const out = await eventually(`${CURL} -s http://kmesh-fake.com/headers`, (text) => text.includes("Host"));
+    expect(JSON.parse(out).headers).to.include({ Accept: "*/*", Host: "kmesh-fake.com" });
+  });
+
+  it("answers /get, /status/200, /status/418 and -IsS as the document says", async () => {
+    const get = JSON.parse(await shell("kubectl exec deploy/sleep -- curl -s http://kmesh-fake.com/get"));
+    expect(get).to.deep.include({ args: {}, origin: "10.244.1.6", url: "http://kmesh-fake.com/get" });
+    expect(get.headers.Host).to.equal("kmesh-fake.com");
+    await shell("kubectl exec deploy/sleep -- curl -s http://kmesh-fake.com/status/200");
+    expect(
+      await shell(
+        'kubectl exec deploy/sleep -- curl -s -o /dev/null -w "%{http_code}\\n" http://kmesh-fake.com/status/418',
+      ),
+    ).to.equal("418\n");
+    expect(await shell("kubectl exec deploy/sleep -- curl -IsS http://kmesh-fake.com/headers")).to.match(
+      /^HTTP\/1\.1 200 OK\r\n/,
+    );
+  });
+
+  it("resolves to the ClusterIP of one Service, and that back to the host", async () => {
+    const address = await shell(
+      "kubectl -n serviceentry-dns-published get services -o jsonpath='{.items[*].spec.clusterIP}'",
+    );
+    expect(address).to.match(/^10\.96\.\d+\.\d+$/);
+    expect(await shell("kubectl exec deploy/sleep -- nslookup kmesh-fake.com")).to.include(address);
+    expect(await shell(`kubectl exec deploy/sleep -- nslookup ${address}`)).to.include("kmesh-fake.com");
+    const { status } = await world.shell(`${CURL} -s http://kmesh-fake.com:8000/headers`);
+    expect(status, "a port that the entry does not list").not.to.equal(0);
+  });
+
+  it("goes on while the pods behind it come and go", async () => {
+    const pod = await world.addPod("httpbin-6f4464f6c5-zzzzz", "10.244.1.9");
+    await world.serveHttp(pod, 8000);
+    const url = "http://kmesh-fake.com/which";
+    await behind("10.244.1.7", "10.244.1.9");
+    await eventually(`${CURL} -sf ${url}`, (text) => text.includes("10.244.1.9"));
+    await behind("10.244.1.9");
+    const six = Array.from({ length: 6 }, () => `${CURL} -sf ${url}`).join("; echo; ");
+    await eventually(six, (text) => !text.includes("10.244.1.7"));
+    await behind("10.244.1.7");
+    await eventually(six, (text) => !text.includes("10.244.1.9"));
+  });
+
+  it("ends with the entry, for the address too", async () => {
+    const address = await shell(
+      "kubectl -n serviceentry-dns-published get services -o jsonpath='{.items[*].spec.clusterIP}'",
+    );
+    await shell("kubectl delete serviceentries.networking.istio.io external-fake-svc");
+    await eventually(`! ${CURL} -s http://kmesh-fake.com/headers`, () => true);
+    await eventually(`! ${CURL} -s http://${address}/headers`, () => true);
+    expect(await shell("kubectl -n serviceentry-dns-published get services -o name")).to.match(
+      /^service\/se-kmesh-fake-com-[0-9a-f]{10}\n$/,
+    );
+  });
+});
+
+function namespace(name: string, labels: Readonly<Record<string, string>> = {}): string {
+  return JSON.stringify({ apiVersion: "v1", kind: "Namespace", metadata: { name, labels } });
+}

@@ -1,0 +1,144 @@
+/**
+ * What kube-proxy does on a node, for pods in network namespaces: kube-proxy itself where the variable KUBE_PROXY
+ * names its program, else nftables rules that are made of the Services and EndpointSlices by the words of their API.
+ */
+
+import { join } from "node:path";
+import type { World } from "../end-to-end/world.ts";
+import { execute } from "../support/network-namespaces.ts";
+import { Program } from "../support/program.ts";
+
+export class ServiceProxy {
+  readonly #world: World;
+  readonly #programs: Program[] = [];
+
+  static async start(world: World): Promise<ServiceProxy> {
+    const proxy = new ServiceProxy(world);
+    if (KUBE_PROXY !== undefined) await proxy.#startKubeProxy(KUBE_PROXY);
+    return proxy;
+  }
+
+  private constructor(world: World) {
+    this.#world = world;
+  }
+
+  /** Carries out what the API server has now; kube-proxy sees to that by itself. */
+  async sync(): Promise<void> {
+    if (KUBE_PROXY !== undefined) return;
+    const { status, out, error } = await this.#world.shell("kubectl get services,endpointslices -A -o json");
+    if (status !== 0) throw new Error(error);
+    const { items } = JSON.parse(out) as { readonly items: readonly (Service | Slice)[] };
+    const services = items.filter((item) => item.kind === "Service");
+    const slices = items.filter((item) => item.kind === "EndpointSlice");
+    const input = rulesOf(services, slices);
+    const loaded = await execute(this.#world.network.nodeCommandLine("nft", "-f", "-"), { input });
+    if (loaded.status !== 0) throw new Error(`${loaded.error}\n${input}`);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#programs.map((each) => each.end()));
+  }
+
+  async #startKubeProxy(file: string): Promise<void> {
+    const { folder, network } = this.#world;
+    const kubeconfig = (await this.#world.shell("kubectl config view --raw -o json")).out;
+    const { clusters } = JSON.parse(kubeconfig) as { clusters: [{ cluster: { server: string } }] };
+    const port = new URL(clusters[0].cluster.server).port;
+    const relay = join(import.meta.dirname, "../end-to-end/relay.ts");
+    const relayed = network.nodeCommandLine(process.execPath, relay, port, join(folder, "api-server.socket"));
+    this.#programs.push(new Program([], { command: relayed }));
+    await this.#programs[0]!.says(/listening/, START_MS);
+    const input = "cat > $0/kube-proxy.json";
+    await execute(["sh", "-c", input, folder], { input: kubeconfig });
+    const flags = [
+      `--kubeconfig=${join(folder, "kube-proxy.json")}`,
+      "--proxy-mode=nftables",
+      "--hostname-override=node",
+      "--conntrack-max-per-core=0",
+    ];
+    this.#programs.push(new Program([], { command: network.nodeCommandLine(file, ...flags) }));
+  }
+}
+
+const KUBE_PROXY = process.env["KUBE_PROXY"] || undefined;
+const START_MS = 30_000;
+
+interface Named {
+  readonly metadata: {
+    readonly name: string;
+    readonly namespace: string;
+    readonly labels?: Readonly<Record<string, string>>;
+  };
+}
+
+interface Port {
+  readonly name?: string;
+  readonly port: number;
+  readonly protocol: string;
+}
+
+interface Service extends Named {
+  readonly kind: "Service";
+  readonly spec: { readonly clusterIPs?: readonly string[]; readonly ports?: readonly Port[] };
+}
+
+interface Slice extends Named {
+  readonly kind: "EndpointSlice";
+  readonly addressType: string;
+  readonly ports: readonly Port[];
+  readonly endpoints: readonly {
+    readonly addresses: readonly string[];
+    readonly conditions?: { readonly ready?: boolean };
+  }[];
+}
+
+/** IPv4 alone, as the network of these pods. What no rule leads on is refused, as kube-proxy does. */
+function rulesOf(services: readonly Service[], slices: readonly Slice[]): string {
+  const chains: string[] = [];
+  const rules: string[] = [];
+  const addresses: string[] = [];
+  for (const { metadata, spec } of services) {
+    const address = spec.clusterIPs?.find((each) => /^\d+\./.test(each));
+    if (address === undefined) continue;
+    addresses.push(address);
+    const own = slices.filter(
+      (slice) =>
+        slice.addressType === "IPv4" &&
+        slice.metadata.namespace === metadata.namespace &&
+        slice.metadata.labels?.["kubernetes.io/service-name"] === metadata.name,
+    );
+    for (const port of spec.ports ?? []) {
+      const targets = own.flatMap(({ ports, endpoints }) => {
+        const target = ports.find(
+          (each) => (each.name ?? "") === (port.name ?? "") && each.protocol === port.protocol,
+        );
+        const ready = endpoints.filter(({ conditions }) => conditions?.ready !== false);
+        return target === undefined ? [] : ready.map(({ addresses: [to] }) => `${to}:${target.port}`);
+      });
+      if (targets.length === 0) continue;
+      const first = chains.length;
+      const protocol = port.protocol.toLowerCase();
+      for (const to of targets)
+        chains.push(`chain to${chains.length} {\n    meta l4proto ${protocol} dnat to ${to}\n  }`);
+      const choices = targets.map((_, at) => `${at} : goto to${first + at}`).join(", ");
+      rules.push(
+        `ip daddr ${address} ${protocol} dport ${port.port} numgen random mod ${targets.length} vmap { ${choices} }`,
+      );
+    }
+  }
+  const refused = addresses.length === 0 ? "" : `ip daddr { ${addresses.join(", ")} } reject with tcp reset`;
+  return `table ip services
+delete table ip services
+table ip services {
+  ${chains.join("\n  ")}
+  chain nat {
+    type nat hook prerouting priority dstnat
+    ${rules.join("\n    ")}
+  }
+  chain forward {
+    type filter hook forward priority filter
+    ${refused === "" ? "" : `meta l4proto tcp ${refused}`}
+  }
+}
+`;
+}
