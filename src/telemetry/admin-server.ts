@@ -6,8 +6,13 @@
 import type { IncomingMessage } from "node:http";
 import type { SocketAddress } from "../config/socket-address.ts";
 import type { Logger } from "../runtime.ts";
+import { type ApiActions, actionRoutes } from "./api-actions.ts";
+import { type Explainer, explainJson } from "./api-explain.ts";
+import { chooseHosts, chooseProblems, QueryError, readHostsQuery, readProblemsQuery } from "./api-query.ts";
 import { type HostsReport, hostsJson, type ProblemReport, problemsJson } from "./api-reports.ts";
-import { HttpEndpoint, type HttpLimits, jsonReply, textReply } from "./http-endpoint.ts";
+import type { StatusReport } from "./api-status.ts";
+import { HttpEndpoint, type HttpLimits, type HttpReply, jsonReply, textReply } from "./http-endpoint.ts";
+import { pageRoutes } from "./page/page-routes.ts";
 
 export interface AdminServerOptions {
   readonly address: SocketAddress;
@@ -47,23 +52,54 @@ export interface ApiServerOptions {
   readonly log: Logger;
   readonly hosts: () => HostsReport;
   readonly problems: () => readonly ProblemReport[];
+  readonly status: () => Promise<StatusReport>;
+  /** Why a question is answered as it is; absent: nobody knows. */
+  readonly explain?: Explainer;
+  /** What can be done from here; absent: nothing. */
+  readonly actions?: ApiActions;
   readonly limits?: HttpLimits;
 }
 
-/** `/`, `/api/hosts` and `/api/problems`, for requests to this machine by its own names only. */
-export function createApiServer({ address, log, hosts, problems, limits }: ApiServerOptions): HttpEndpoint {
+/** The status page at `/` and what it shows under `/api/`, for requests to this machine by its own names only. */
+export function createApiServer(options: ApiServerOptions): HttpEndpoint {
+  const { address, log, hosts, problems, status, explain, actions, limits } = options;
   return new HttpEndpoint({
     setting: "api",
     address,
     log,
     refuses: foreignRequest,
+    ...(actions === undefined ? {} : { actions: actionRoutes(actions) }),
     ...(limits === undefined ? {} : { limits }),
     routes: {
-      "/": () => jsonReply({ name: "serviceentry-dns", paths: ["/api/hosts", "/api/problems"] }),
-      "/api/hosts": () => jsonReply(hostsJson(hosts())),
-      "/api/problems": () => jsonReply(problemsJson(problems())),
+      ...pageRoutes(),
+      "/api/status": async () => jsonReply(await status()),
+      "/api/hosts": chosen((parameters) => {
+        const query = readHostsQuery(parameters);
+        return hostsJson(query === undefined ? hosts() : chooseHosts(hosts(), query));
+      }),
+      "/api/problems": chosen((parameters) => {
+        const part = readProblemsQuery(parameters);
+        return problemsJson(part === undefined ? { problems: problems() } : chooseProblems(problems(), part));
+      }),
+      ...(explain === undefined
+        ? {}
+        : { "/api/explain": chosen((parameters) => explainJson(explain, parameters)) }),
     },
   });
+}
+
+/** JSON by the request's parameters; 400 says which of them cannot be read. */
+function chosen(
+  report: (parameters: URLSearchParams) => unknown,
+): (parameters: URLSearchParams) => HttpReply {
+  return (parameters) => {
+    try {
+      return jsonReply(report(parameters));
+    } catch (error) {
+      if (error instanceof QueryError) return jsonReply({ error: error.message }, 400);
+      throw error;
+    }
+  };
 }
 
 /**

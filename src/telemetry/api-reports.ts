@@ -33,6 +33,8 @@ export interface AddressReport {
   readonly state: string;
   /** Null: it does not expire. */
   readonly expiresAtMs: number | null;
+  /** When upstream last said something about its name; null or absent: it is not from upstream. */
+  readonly answeredAtMs?: number | null;
 }
 
 export interface ProblemReport {
@@ -45,12 +47,22 @@ export interface ProblemReport {
   readonly sinceMs: number;
 }
 
-export function hostsJson({ version, hosts }: HostsReport): unknown {
-  return { version, hosts: hosts.map(hostJson) };
+/** What else the report has is kept, before the list. */
+export function hostsJson({ hosts, ...rest }: HostsReport): unknown {
+  return { ...rest, hosts: hosts.map(hostJson) };
 }
 
-export function problemsJson(problems: readonly ProblemReport[]): unknown {
-  return { problems: problems.map(({ sinceMs, ...rest }) => ({ ...rest, since: rfc3339(sinceMs) })) };
+/** What else the report has is kept, before the list. */
+export function problemsJson({
+  problems,
+  ...rest
+}: {
+  readonly problems: readonly ProblemReport[];
+}): unknown {
+  return {
+    ...rest,
+    problems: problems.map(({ sinceMs, ...problem }) => ({ ...problem, since: rfc3339(sinceMs) })),
+  };
 }
 
 /** The fields one by one: their order, and nothing besides them. */
@@ -66,13 +78,7 @@ function hostJson(report: HostReport): unknown {
     answerMode,
     visibleTo,
     state,
-    addresses: report.addresses.map(({ address, source, target, state: addressState, expiresAtMs }) => ({
-      address,
-      source,
-      target,
-      state: addressState,
-      expiresAt: rfc3339(expiresAtMs),
-    })),
+    addresses: report.addresses.map(addressJson),
     nextRefresh: rfc3339(report.nextRefreshMs),
     lastError: lastError && {
       code: lastError.code,
@@ -81,6 +87,18 @@ function hostJson(report: HostReport): unknown {
     },
     shadowedBy,
   };
+}
+
+function addressJson({
+  address,
+  source,
+  target,
+  state,
+  expiresAtMs,
+  answeredAtMs = null,
+}: AddressReport): unknown {
+  const answered = answeredAtMs === null ? {} : { answeredAt: rfc3339(answeredAtMs) };
+  return { address, source, target, state, ...answered, expiresAt: rfc3339(expiresAtMs) };
 }
 
 /** A time that no calendar has (an expiry beyond the year 275760) is null. */

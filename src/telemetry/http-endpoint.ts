@@ -1,24 +1,29 @@
-/** A small HTTP server for reading only: fixed paths, GET and HEAD, tight limits. */
+/** A small HTTP server: fixed paths, GET and HEAD, POST where something is to be done, tight limits. */
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { SettingKey } from "../config/settings.ts";
 import { type SocketAddress, socketAddressText } from "../config/socket-address.ts";
 import type { Closeable, Logger } from "../runtime.ts";
+import { transferOf } from "./http-transfer.ts";
 
 export interface HttpReply {
   readonly status: number;
   readonly contentType: string;
-  readonly body: string;
+  readonly body: string | Uint8Array;
+  /** Beside those of every reply; of the same name, these count. With an ETag, who has it gets 304. */
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** What each path answers; a handler that throws gives 500 and a log line. */
-export type HttpRoutes = Readonly<Record<string, () => HttpReply | Promise<HttpReply>>>;
+export type HttpRoutes = Readonly<Record<string, (query: URLSearchParams) => HttpReply | Promise<HttpReply>>>;
 
 export interface HttpEndpointOptions {
   /** The setting that holds the address. */
   readonly setting: SettingKey;
   readonly address: SocketAddress;
   readonly routes: HttpRoutes;
+  /** Paths that take POST, and nothing else. */
+  readonly actions?: HttpRoutes;
   readonly log: Logger;
   /** Says why a request is refused with 403; undefined: it is not. */
   readonly refuses?: (request: IncomingMessage) => string | undefined;
@@ -136,33 +141,33 @@ export class HttpEndpoint implements Closeable {
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const { status, contentType, body, ...rest } = await this.#reply(request);
-    response.writeHead(status, {
-      "Content-Type": contentType,
-      "Content-Length": Buffer.byteLength(body),
-      "Cache-Control": "no-store",
-      "X-Content-Type-Options": "nosniff",
-      ...("allow" in rest ? { Allow: rest.allow } : {}),
-    });
+    const { status, headers, content } = await transferOf(await this.#reply(request), request.headers);
+    response.writeHead(status, headers);
     // RFC 9110 9.3.2: the reply to HEAD has the headers of GET and no content.
-    response.end(request.method === "HEAD" ? undefined : body);
+    response.end(request.method === "HEAD" ? undefined : content);
   }
 
-  async #reply(request: IncomingMessage): Promise<HttpReply | (HttpReply & { readonly allow: string })> {
-    const { routes, refuses, log, setting } = this.#options;
+  async #reply(request: IncomingMessage): Promise<HttpReply> {
+    const { routes, actions = {}, refuses, log, setting } = this.#options;
     const refusal = refuses?.(request);
     if (refusal !== undefined) return jsonReply({ error: refusal }, 403);
+    const { method } = request;
+    const [path, query] = splitOnce(request.url ?? "", "?");
+    const action = Object.hasOwn(actions, path) ? actions[path] : undefined;
     // RFC 9110 15.5.6: 405 says which methods there are.
-    if (request.method !== "GET" && request.method !== "HEAD") {
-      return { ...jsonReply({ error: "only GET and HEAD" }, 405), allow: "GET, HEAD" };
+    if (action !== undefined && method !== "POST") {
+      return { ...jsonReply({ error: "only POST" }, 405), headers: { Allow: "POST" } };
     }
-    const path = (request.url ?? "").split("?", 1)[0]!;
-    const handler = routes[path];
+    if (action === undefined && method !== "GET" && method !== "HEAD") {
+      return { ...jsonReply({ error: "only GET and HEAD" }, 405), headers: { Allow: "GET, HEAD" } };
+    }
+    const handler = action ?? routes[path];
     if (handler === undefined) {
-      return jsonReply({ error: `no such path; there are ${Object.keys(routes).join(", ")}` }, 404);
+      const paths = [...Object.keys(routes), ...Object.keys(actions)];
+      return jsonReply({ error: `no such path; there are ${paths.join(", ")}` }, 404);
     }
     try {
-      return await handler();
+      return await handler(new URLSearchParams(query));
     } catch (error) {
       log.error({ component: COMPONENT, setting, path, error }, "request failed");
       return jsonReply({ error: "internal error; the log says more" }, 500);
@@ -171,6 +176,11 @@ export class HttpEndpoint implements Closeable {
 }
 
 const COMPONENT = "dns.admin";
+
+function splitOnce(text: string, separator: string): [string, string] {
+  const at = text.indexOf(separator);
+  return at === -1 ? [text, ""] : [text.slice(0, at), text.slice(at + 1)];
+}
 
 export function jsonReply(value: unknown, status = 200): HttpReply {
   return { status, contentType: "application/json; charset=utf-8", body: `${JSON.stringify(value)}\n` };

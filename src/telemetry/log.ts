@@ -5,6 +5,7 @@ import type { LogLevel } from "../config/settings.ts";
 import type { LogFields, Logger } from "../runtime.ts";
 
 export interface LevelledLogger extends Logger {
+  readonly level: LogLevel;
   /** From now on lines below `level` are not written. */
   setLevel(level: LogLevel): void;
 }
@@ -26,12 +27,17 @@ export function createLogger(level: LogLevel, destination?: DestinationStream): 
     serializers: { err: pino.stdSerializers.err, error: pino.stdSerializers.err },
   };
   const lines: PinoLogger = pino(options, destination ?? pino.destination({ dest: 1, sync: true }));
+  let current = level;
   return {
     debug: (fields, message) => lines.debug(componentFirst(fields), message),
     info: (fields, message) => lines.info(componentFirst(fields), message),
     warn: (fields, message) => lines.warn(componentFirst(fields), message),
     error: (fields, message) => lines.error(componentFirst(fields), message),
+    get level() {
+      return current;
+    },
     setLevel(next) {
+      current = next;
       lines.level = next;
     },
   };

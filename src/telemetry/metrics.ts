@@ -13,6 +13,8 @@ export interface MetricsOptions {
   /** Ports of the UDP listeners, asked at each scrape. */
   readonly listenPorts: () => readonly number[];
   readonly udpSocketTables?: readonly string[];
+  /** What `/readyz` says, asked at each scrape; never, unless given. */
+  readonly isReady?: () => boolean;
 }
 
 export interface Metrics {
@@ -22,6 +24,8 @@ export interface Metrics {
   addSharedSeries(definitions: readonly SeriesDefinition[], read: () => readonly SharedSeries[]): void;
   /** Numbers that a part of the control plane keeps and is asked for at each scrape. */
   addScraped(metric: ScrapedMetric): void;
+  /** Counts a reading of a changed settings file. */
+  noteSettingsRead(isTaken: boolean): void;
   /** Everything in the text format; `contentType` says which one. */
   text(): Promise<string>;
   readonly contentType: string;
@@ -41,6 +45,32 @@ export function createMetrics(options: MetricsOptions): Metrics {
     type: "gauge",
     labelNames: ["version", "node"],
     read: () => [{ labels: { version: options.version, node: process.versions.node }, value: 1 }],
+  });
+  registerScrapedMetric(registry, {
+    name: "ready",
+    help: "Whether /readyz says that queries may come: 1 or 0.",
+    type: "gauge",
+    labelNames: [],
+    read: () => [{ labels: {}, value: options.isReady?.() === true ? 1 : 0 }],
+  });
+  const settingsReads = { taken: 0, rejected: 0, isLastRejected: false };
+  registerScrapedMetric(registry, {
+    name: "settings_reloads_total",
+    help: "Changed settings files that were read: taken, or rejected as a whole because of a mistake.",
+    type: "counter",
+    labelNames: ["result"],
+    read: () =>
+      (["taken", "rejected"] as const).map((result) => ({
+        labels: { result },
+        value: settingsReads[result],
+      })),
+  });
+  registerScrapedMetric(registry, {
+    name: "settings_rejected",
+    help: "Whether the settings file, as it is now, was rejected: 1, and the settings before it are in force.",
+    type: "gauge",
+    labelNames: [],
+    read: () => [{ labels: {}, value: settingsReads.isLastRejected ? 1 : 0 }],
   });
   registerScrapedMetric(registry, {
     name: "event_loop_lag_seconds",
@@ -66,6 +96,10 @@ export function createMetrics(options: MetricsOptions): Metrics {
     registry,
     addSharedSeries: (definitions, read) => registerSharedSeries(registry, definitions, read),
     addScraped: (metric) => registerScrapedMetric(registry, metric),
+    noteSettingsRead: (isTaken) => {
+      settingsReads[isTaken ? "taken" : "rejected"]++;
+      settingsReads.isLastRejected = !isTaken;
+    },
     text: () => registry.metrics(),
     contentType: registry.contentType,
     close: () => mainLag.disable(),

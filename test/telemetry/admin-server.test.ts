@@ -11,6 +11,7 @@ import { HTTP_LIMITS, type HttpEndpoint, ListenError } from "../../src/telemetry
 import { createMetrics } from "../../src/telemetry/metrics.ts";
 import { parseIpAddress } from "../../src/wire/ip-address.ts";
 import { parseExposition } from "./exposition.ts";
+import { quietStatus } from "./page/stage.ts";
 
 const LOOPBACK = { address: parseIpAddress("127.0.0.1")!, port: 0 };
 
@@ -57,9 +58,10 @@ const noMetrics = { text: async () => "", contentType: "text/plain" };
 const admin = (more: Partial<Parameters<typeof createAdminServer>[0]> = {}) =>
   started(createAdminServer({ address: LOOPBACK, log, ready: () => [], metrics: noMetrics, ...more }));
 const api = (more: Partial<Parameters<typeof createApiServer>[0]> = {}) =>
-  started(createApiServer({ address: LOOPBACK, log, hosts: () => NO_HOSTS, problems: () => [], ...more }));
+  started(createApiServer({ ...NOTHING, address: LOOPBACK, log, ...more }));
 
 const NO_HOSTS: HostsReport = { version: 0, hosts: [] };
+const NOTHING = { hosts: () => NO_HOSTS, problems: () => [], status: async () => quietStatus() };
 
 const HOST: HostReport = {
   host: "multi-backend.example.com",
@@ -83,6 +85,16 @@ const HOST: HostReport = {
   nextRefreshMs: Date.UTC(2026, 1, 28),
   lastError: { code: "SERVFAIL", message: "from 192.0.2.53", sinceMs: Date.UTC(2026, 0, 1) },
   shadowedBy: null,
+};
+
+const PROBLEM: ProblemReport = {
+  code: "HostInvalid",
+  severity: "error",
+  object: { kind: "ServiceEntry", namespace: "default", name: "a" },
+  path: "spec.hosts[0]",
+  message: 'host "x..y" has an empty label',
+  remedy: "Write a DNS name.",
+  sinceMs: Date.UTC(2026, 4, 1),
 };
 
 describe("telemetry: endpoints", () => {
@@ -207,8 +219,7 @@ describe("telemetry: endpoints", () => {
       const second = createApiServer({
         address: { ...LOOPBACK, port: first.port },
         log,
-        hosts: () => NO_HOSTS,
-        problems: () => [],
+        ...NOTHING,
       });
       const error = await second.start().then(
         () => undefined,
@@ -236,12 +247,32 @@ describe("telemetry: endpoints", () => {
   });
 
   describe("API", () => {
-    it("has an index", async () => {
-      const reply = await ask(await api(), "/");
-      expect(JSON.parse(reply.body)).to.deep.equal({
-        name: "serviceentry-dns",
-        paths: ["/api/hosts", "/api/problems"],
+    it("has a page, and its numbers", async () => {
+      const endpoint = await api({ status: async () => ({ ...quietStatus(), tableVersion: 12 }) });
+      expect((await ask(endpoint, "/")).body).to.match(/^<!doctype html>/);
+      expect(JSON.parse((await ask(endpoint, "/api/status")).body)).to.include({
+        tableVersion: 12,
+        ready: true,
       });
+    });
+
+    it("gives the part of the hosts and problems that is asked for, or says why not", async () => {
+      const hosts = ["b.example.com", "a.example.com"].map((host) => ({ ...HOST, host }));
+      const endpoint = await api({
+        hosts: () => ({ version: 3, hosts }),
+        problems: () => [PROBLEM, PROBLEM],
+      });
+      const part = JSON.parse((await ask(endpoint, "/api/hosts?limit=1")).body);
+      expect(part).to.include({ version: 3, total: 2, matched: 2 });
+      expect(part.hosts).to.have.length(1);
+      expect(part.hosts[0]).to.include({ host: "a.example.com", nextRefresh: "2026-02-28T00:00:00.000Z" });
+      const problems = JSON.parse((await ask(endpoint, "/api/problems?limit=1")).body);
+      expect([problems.total, problems.problems.length]).to.deep.equal([2, 1]);
+      for (const path of ["/api/hosts", "/api/problems"]) {
+        const refused = await ask(endpoint, `${path}?limit=many`);
+        expect(refused.status).to.equal(400);
+        expect(JSON.parse(refused.body)).to.deep.equal({ error: "limit must be a whole number up to 1000" });
+      }
     });
 
     it("shows hosts with RFC 3339 times", async () => {
@@ -301,17 +332,8 @@ describe("telemetry: endpoints", () => {
     });
 
     it("shows problems", async () => {
-      const problem: ProblemReport = {
-        code: "HostInvalid",
-        severity: "error",
-        object: { kind: "ServiceEntry", namespace: "default", name: "a" },
-        path: "spec.hosts[0]",
-        message: 'host "x..y" has an empty label',
-        remedy: "Write a DNS name.",
-        sinceMs: Date.UTC(2026, 4, 1),
-      };
-      const { sinceMs: _, ...rest } = problem;
-      const reply = await ask(await api({ problems: () => [problem] }), "/api/problems");
+      const { sinceMs: _, ...rest } = PROBLEM;
+      const reply = await ask(await api({ problems: () => [PROBLEM] }), "/api/problems");
       expect(JSON.parse(reply.body)).to.deep.equal({
         problems: [{ ...rest, since: "2026-05-01T00:00:00.000Z" }],
       });

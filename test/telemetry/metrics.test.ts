@@ -262,3 +262,27 @@ describe("telemetry: dropped datagrams", () => {
     rmSync(folder, { recursive: true });
   });
 });
+
+describe("telemetry: what the process says of itself", () => {
+  it("is ready when it is, and says of settings files whether the last one was taken", async () => {
+    let isReady = false;
+    const metrics = createMetrics({ version: "0", listenPorts: () => [], isReady: () => isReady });
+    const sampled = async (name: string, labels = {}) =>
+      sampleOf(parseExposition(await metrics.text()), `serviceentry_dns_${name}`, labels);
+    expect(await sampled("ready")).to.equal(0);
+    isReady = true;
+    expect(await sampled("ready")).to.equal(1);
+    for (const [isTaken, taken, rejected, isRejected] of [
+      [true, 1, 0, 0],
+      [false, 1, 1, 1],
+      [false, 1, 2, 1],
+      [true, 2, 2, 0],
+    ] as const) {
+      metrics.noteSettingsRead(isTaken);
+      expect(await sampled("settings_reloads_total", { result: "taken" })).to.equal(taken);
+      expect(await sampled("settings_reloads_total", { result: "rejected" })).to.equal(rejected);
+      expect(await sampled("settings_rejected")).to.equal(isRejected);
+    }
+    metrics.close();
+  });
+});
