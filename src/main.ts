@@ -4,6 +4,7 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { App, type AppOptions } from "./app.ts";
+import { type CommandName, commandList } from "./cli/command-list.ts";
 import { DemoUsageError, demoHelp, runDemo } from "./cli/demo.ts";
 import { serveHelp } from "./config/help.ts";
 import { type LoadedSettings, loadSettings, type SettingsInputs } from "./config/load-settings.ts";
@@ -17,22 +18,31 @@ const HELP = `Usage: serviceentry-dns COMMAND [OPTION]...
 
 Makes the hosts of Istio ServiceEntries resolvable by name, and forwards all other names.
 
-  serve     answer the hosts of a cluster, or of a folder of manifests
-  demo      everything on this machine, without a cluster
-  lookup    ask a server for a host and explain the answer
-  stand-in  the demo's stand-in for CoreDNS: answers a zone file
-
+${commandList()}
   --help     this text; COMMAND --help explains one command
   --version  the version
 
-Exit status: 0 done, 1 failed, 2 wrong usage; lookup has its own, see its help.
+Exit status: 0 done, 1 failed, 2 wrong usage; commands that ask something have more, see their help.
+NO_COLOR switches colours off.
 `;
 
-const COMMANDS: Readonly<Record<string, (argv: readonly string[]) => Promise<number>>> = {
+const COMMANDS: Readonly<Record<CommandName, (argv: readonly string[]) => Promise<number>>> = {
   serve,
   demo,
   // Loaded when they are called, so that a server carries none of their packages.
   lookup: async (argv) => (await import("./cli/lookup.ts")).runLookup(argv),
+  check: async (argv) => (await import("./cli/check.ts")).runCheck(argv, { version: version() }),
+  hosts: async (argv) => (await import("./cli/hosts.ts")).runHosts(argv),
+  problems: async (argv) => (await import("./cli/problems.ts")).runProblems(argv),
+  diff: async (argv) => (await import("./cli/diff.ts")).runDiff(argv),
+  doctor: async (argv) => (await import("./cli/doctor.ts")).runDoctor(argv),
+  refresh: async (argv) => (await import("./cli/act.ts")).runRefresh(argv),
+  cache: async (argv) => (await import("./cli/act.ts")).runCache(argv),
+  "log-level": async (argv) => (await import("./cli/act.ts")).runLogLevel(argv),
+  config: async (argv) => (await import("./cli/config.ts")).runConfig(argv),
+  corefile: async (argv) => (await import("./cli/corefile.ts")).runCorefile(argv),
+  inject: async (argv) => (await import("./cli/inject.ts")).runInject(argv),
+  completion: async (argv) => (await import("./cli/completion.ts")).runCompletion(argv),
   "stand-in": async (argv) => (await import("./cli/stand-in.ts")).runStandIn(argv),
 };
 
@@ -50,8 +60,7 @@ async function run([command, ...argv]: readonly string[]): Promise<number> {
     process.stdout.write(`serviceentry-dns ${version()}\n`);
     return 0;
   }
-  const start = Object.hasOwn(COMMANDS, command) ? COMMANDS[command] : undefined;
-  if (start === undefined) {
+  if (!isCommand(command)) {
     const nearest = nearestName(command, Object.keys(COMMANDS));
     const hint = nearest === undefined ? "" : ` Did you mean ${nearest}?`;
     process.stderr.write(
@@ -60,10 +69,14 @@ async function run([command, ...argv]: readonly string[]): Promise<number> {
     return USAGE;
   }
   try {
-    return await start(argv);
+    return await COMMANDS[command](argv);
   } catch (error) {
     return explain(command, error);
   }
+}
+
+function isCommand(word: string): word is CommandName {
+  return Object.hasOwn(COMMANDS, word);
 }
 
 async function serve(argv: readonly string[]): Promise<number> {

@@ -6,12 +6,23 @@ import { nearestName } from "../config/nearest-name.ts";
 export interface Output {
   readonly out: (text: string) => void;
   readonly error: (text: string) => void;
+  /** Whether `out` goes to somebody who sees colours. */
+  readonly hasColor?: boolean;
+  /** Whether `error` goes to a terminal, whose last line may be written over. */
+  readonly showsProgress?: boolean;
 }
 
 export const processOutput: Output = {
   out: (text) => process.stdout.write(text),
   error: (text) => process.stderr.write(text),
+  hasColor: process.stdout.isTTY === true && wantsColor(process.env),
+  showsProgress: process.stderr.isTTY === true,
 };
+
+/** https://no-color.org: NO_COLOR with any text means no; so does a terminal that has none. */
+export function wantsColor(env: Readonly<Record<string, string | undefined>>): boolean {
+  return (env["NO_COLOR"] ?? "") === "" && env["TERM"] !== "dumb";
+}
 
 /** Exit status of a command whose words cannot be understood. */
 export const EXIT_USAGE = 2;

@@ -1,0 +1,118 @@
+/** The why of `lookup`: what a running server's `/api/explain` says of the same questions, on one screen. */
+
+import { ApiError, askApi } from "./api.ts";
+import { fieldsOf, listOf, type RawFields, textOf } from "./check/raw.ts";
+import { durationText } from "./formats.ts";
+import { printable } from "./printable.ts";
+
+/** For whom the questions are explained: a pod, or any client of a namespace; neither: a client that nobody knows. */
+export interface WhyClient {
+  readonly namespace: string | undefined;
+  /** `namespace/name`. */
+  readonly pod: string | undefined;
+}
+
+export type Why =
+  /** As the server said it, one for each type. */
+  | { readonly explanations: readonly RawFields[] }
+  /** Whole sentences. */
+  | { readonly failure: string };
+
+export async function askWhy(
+  base: URL,
+  host: string,
+  types: readonly number[],
+  client: WhyClient,
+): Promise<Why> {
+  try {
+    const explanations = await Promise.all(
+      types.map(async (type) => {
+        const said = await askApi(base, "/api/explain", {
+          query: { name: host, type: `${type}`, ...client },
+        });
+        const explanation = fieldsOf(said);
+        if (explanation === undefined) throw new ApiError(`What answers at ${base.origin} explains nothing.`);
+        return explanation;
+      }),
+    );
+    return { explanations };
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    return { failure: error.message };
+  }
+}
+
+/** Fields of `-o json` beside the answer. */
+export function whyJson(why: Why): object {
+  return "failure" in why
+    ? { why: null, whyFailure: why.failure }
+    : { why: why.explanations, whyFailure: null };
+}
+
+/** Lines to print below the answer; each ends with a newline. `wallMs`: now. */
+export function whyText(why: Why, { namespace, pod }: WhyClient, wallMs: number): string {
+  if ("failure" in why) return `\nWhy: not known. ${printable(why.failure)}\n`;
+  const [first, ...others] = why.explanations;
+  if (first === undefined) return "";
+  const rows = stepsOf(first);
+  for (const other of others) {
+    const decision = stepsOf(other).at(-1);
+    if (decision !== undefined) rows.push([`for ${text(other["type"])}`, decision[1]]);
+  }
+  rows.push(["next", nextText(why.explanations, wallMs)], ...problemsOf(first));
+  const width = Math.max(...rows.map(([title]) => title.length));
+  const who =
+    pod !== undefined
+      ? `the pod ${pod} (above: as this machine is answered)`
+      : namespace !== undefined
+        ? `a client of the namespace ${namespace} (above: as this machine is answered)`
+        : "a client that is no known pod";
+  const lines = rows.map(([title, said]) => `  ${title.padEnd(width)}  ${said}`);
+  return `\nWhy ${text(first["type"])} is answered as it is to ${who}:\n${printable(lines.join("\n"), "\n")}\n`;
+}
+
+type Row = readonly [title: string, text: string];
+
+/** The rest is on the status page. */
+const MAX_PROBLEMS = 5;
+
+function stepsOf(explanation: RawFields): Row[] {
+  return fieldsIn(explanation["steps"]).map((each): Row => [text(each["title"]), text(each["text"])]);
+}
+
+/** When the first of the addresses is asked for again. */
+function nextText(explanations: readonly RawFields[], wallMs: number): string {
+  const refreshes = explanations
+    .flatMap((each) => fieldsIn(each["addresses"]))
+    .map((each) => ({ atMs: Date.parse(text(each["nextRefresh"])), target: text(each["target"]) }))
+    .filter(({ atMs }) => !Number.isNaN(atMs))
+    .sort((one, other) => one.atMs - other.atMs);
+  const [first] = refreshes;
+  if (first === undefined) return "No address of the answer is refreshed by time.";
+  const when = `in ${durationText(first.atMs - wallMs)} (${new Date(first.atMs).toISOString()})`;
+  return `Upstream is asked for ${first.target} again ${when}.`;
+}
+
+function problemsOf(explanation: RawFields): readonly Row[] {
+  const problems = fieldsIn(explanation["problems"]);
+  const rows = problems
+    .slice(0, MAX_PROBLEMS)
+    .map(
+      (each): Row => [
+        text(each["severity"]),
+        `${text(each["code"])}: ${text(each["message"])} ${text(each["remedy"])}`,
+      ],
+    );
+  const more = problems.length - MAX_PROBLEMS;
+  return more > 0 ? [...rows, ["problems", `And ${more} more; see serviceentry-dns problems.`]] : rows;
+}
+
+function fieldsIn(value: unknown): readonly RawFields[] {
+  return listOf(value)
+    .map(fieldsOf)
+    .filter((each) => each !== undefined);
+}
+
+function text(value: unknown): string {
+  return textOf(value) ?? "";
+}
