@@ -6,17 +6,24 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { registerClusterMetrics, WatchCounts } from "../src/cluster/metrics.ts";
+import {
+  registerClusterMetrics,
+  registerWriteMetrics,
+  WatchCounts,
+  WriteCounts,
+} from "../src/cluster/metrics.ts";
 import { settingsPage } from "../src/config/settings-page.ts";
 import { dataPlaneSeries } from "../src/data-plane.ts";
 import { MeshStore } from "../src/mesh/mesh-store.ts";
 import { ProblemBook } from "../src/mesh/problem.ts";
+import { registerPublisherMetrics } from "../src/publisher/metrics.ts";
 import { RefresherMetrics, registerRefresherMetrics } from "../src/refresher/metrics.ts";
 import { registerRegistryMetrics } from "../src/registry/metrics.ts";
+import { registerReporterMetrics } from "../src/reporter/metrics.ts";
 import { SharedSeries } from "../src/series.ts";
 import { createMetrics } from "../src/telemetry/metrics.ts";
 import { describeMetrics, metricsPage } from "../src/telemetry/metrics-page.ts";
-import { registerWatcherMetrics } from "../src/watcher/metrics.ts";
+import { registerSnapshotMetrics, registerWatcherMetrics } from "../src/watcher/metrics.ts";
 import { WATCHED_KINDS } from "../src/watcher/watched-kinds.ts";
 import { rfcPage } from "./rfc-page.ts";
 
@@ -53,14 +60,22 @@ async function currentMetricsPage(): Promise<string> {
     backoff: 0,
     oldestSuccessAgeSeconds: 0,
   }));
-  registerRegistryMetrics(metrics.registry, () => ({
-    ok: 0,
-    pending: 0,
-    stale: 0,
-    unresolved: 0,
-    shadowed: 0,
-    rejected: 0,
-  }));
+  registerRegistryMetrics(
+    metrics.registry,
+    () => ({
+      ok: 0,
+      pending: 0,
+      stale: 0,
+      unresolved: 0,
+      shadowed: 0,
+      rejected: 0,
+    }),
+    0,
+  );
+  registerSnapshotMetrics(metrics.registry, () => undefined);
+  registerWriteMetrics(metrics.registry, new WriteCounts(), () => false);
+  registerReporterMetrics(metrics.registry, () => undefined);
+  registerPublisherMetrics(metrics.registry, () => undefined);
   registerClusterMetrics(metrics.registry, () =>
     WATCHED_KINDS.map((kind) => ({ kind, counts: new WatchCounts(), isConnected: false })),
   );

@@ -1,6 +1,7 @@
 /**
- * Writes manifests/install.yaml, the one file for `kubectl apply -f`: the resources of manifests/base, joined.
- * `--check` writes nothing: exit 1 when the file is stale.
+ * Writes what manifests/ holds twice: install.yaml, the one file for `kubectl apply -f`, which is the resources of
+ * manifests/base, joined; and the PrometheusRule, which is the rule file in an object of the Prometheus operator.
+ * `--check` writes nothing: exit 1 with the names of the files that are stale.
  */
 
 import { readFileSync, writeFileSync } from "node:fs";
@@ -16,11 +17,14 @@ const { values } = parseArgs({
   },
 });
 
-const HEADER = "# Generated from manifests/base; do not edit (node scripts/render-manifests.ts writes it).\n";
+const MONITORING = "components/monitoring";
 
-const path = join(values.manifests, "install.yaml");
-const text = rendered(join(values.manifests, "base"));
-if (readOrNothing(path) !== text) {
+for (const [name, text] of [
+  ["install.yaml", joined(join(values.manifests, "base"))],
+  [`${MONITORING}/prometheus-rule.yaml`, ruleObject(join(values.manifests, MONITORING, "rules.yaml"))],
+] as const) {
+  const path = join(values.manifests, name);
+  if (readOrNothing(path) === text) continue;
   if (values.check) {
     process.stderr.write(`${path} is stale; run: node scripts/render-manifests.ts\n`);
     process.exitCode = 1;
@@ -30,10 +34,11 @@ if (readOrNothing(path) !== text) {
   }
 }
 
-function rendered(folder: string): string {
-  return [HEADER, ...resourcesOf(folder).map((file) => readFileSync(join(folder, file), "utf8"))].join(
-    "---\n",
-  );
+function joined(folder: string): string {
+  const header =
+    "# Generated from manifests/base; do not edit (node scripts/render-manifests.ts writes it).\n";
+  const texts = resourcesOf(folder).map((file) => readFileSync(join(folder, file), "utf8"));
+  return [header, ...texts].join("---\n");
 }
 
 /** The files in their order. Throws where kustomize would do more than join them. */
@@ -45,6 +50,22 @@ function resourcesOf(folder: string): readonly string[] {
     throw new Error(`${folder}/kustomization.yaml says more than a list of resources`);
   }
   return resources.map(String);
+}
+
+/** The file's text is taken as it is, further in: so it keeps its comments and its line breaks. */
+function ruleObject(file: string): string {
+  const text = readFileSync(file, "utf8");
+  const rules = text.slice(text.indexOf("groups:\n"));
+  return `# Generated from rules.yaml; do not edit (node scripts/render-manifests.ts writes it).
+apiVersion: monitoring.coreos.com/v1
+kind: PrometheusRule
+metadata:
+  name: serviceentry-dns
+  namespace: serviceentry-dns
+  labels:
+    app: serviceentry-dns
+spec:
+${rules.replace(/^(?=.)/gm, "  ")}`;
 }
 
 function readOrNothing(file: string): string | undefined {

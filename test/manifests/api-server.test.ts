@@ -1,7 +1,8 @@
 /** The manifests at a real API server: taken as they are, admitted as they are, allowed exactly what they ask for. */
 
 import { execFile } from "node:child_process";
-import { writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { request } from "node:https";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import type { V1SelfSubjectRulesReview } from "@kubernetes/client-node";
@@ -17,9 +18,18 @@ import {
   type KubernetesObject,
   MANIFESTS,
 } from "./base-objects.ts";
+import { kustomize } from "./kustomize.ts";
+import { overlayOf } from "./overlay.ts";
 
 const CRDS = join(ROOT, "test/fixtures/crds");
+const COMPONENTS = join(MANIFESTS, "components");
 const NAMESPACE = "serviceentry-dns";
+const ENTRY = {
+  apiVersion: "networking.istio.io/v1",
+  kind: "ServiceEntry",
+  metadata: { name: "patched", namespace: "default" },
+  spec: { hosts: ["patched.example.com"] },
+};
 const PATIENCE_MS = 30_000;
 /** What Kubernetes itself allows everybody who has a token. */
 const FOR_EVERYBODY = ["authentication.k8s.io", "authorization.k8s.io"];
@@ -76,10 +86,48 @@ describe("the manifests at a real API server", function () {
     return path;
   }
 
+  /** Whether our account may: `pods`, `pods/log`, `leases/one`; in all namespaces unless one is named. */
+  async function mayOur(verb: string, what: string, where?: string): Promise<boolean> {
+    const [resource, part = ""] = what.split("/");
+    const isSubresource = ["status", "log", "exec"].includes(part);
+    const question = isSubresource ? [resource!, `--subresource=${part}`] : [what];
+    const scope = where === undefined ? ["-A"] : ["-n", where];
+    return kubectl(["auth", "can-i", "-q", ...scope, verb, ...question], account).then(
+      () => true,
+      (error: { code: number }) => {
+        expect(error.code).to.equal(1);
+        return false;
+      },
+    );
+  }
+
+  /** The status of a merge patch, or of a JSON patch if it is a list, by our account. */
+  function patch(path: string, content: object): Promise<number> {
+    const type = Array.isArray(content) ? "json-patch" : "merge-patch";
+    const { token } = JSON.parse(readFileSync(account, "utf8")).users[0].user;
+    return new Promise((resolve, reject) => {
+      const headers = { authorization: `Bearer ${token}`, "content-type": `application/${type}+json` };
+      const options = {
+        port: server.port,
+        path,
+        method: "PATCH",
+        headers,
+        rejectUnauthorized: false,
+        agent: false,
+      };
+      request(options, (response) => {
+        response.resume();
+        resolve(response.statusCode!);
+      })
+        .on("error", reject)
+        .end(JSON.stringify(content));
+    });
+  }
+
   /** What the command complained of; it must fail. */
-  async function refusal(args: readonly string[]): Promise<string> {
+  async function refusal(args: readonly string[], kubeconfig?: string): Promise<string> {
     try {
-      await kubectl(args);
+      await kubectl(args, kubeconfig);
     } catch (error) {
       return (error as { stderr: string }).stderr;
     }
@@ -161,39 +209,90 @@ describe("the manifests at a real API server", function () {
       expect(status!.incomplete).to.equal(false);
       const own = status!.resourceRules.filter(({ apiGroups }) => !FOR_EVERYBODY.includes(apiGroups![0]!));
       const texts = (rules: readonly Rule[]) => rules.flatMap(pairsOf).sort();
-      expect(texts(own)).to.deep.equal(texts(baseObject("ClusterRole").rules!));
+      const granted = [...baseObject("ClusterRole").rules!, ...baseObject("Role").rules!];
+      expect(texts(own)).to.deep.equal(texts(granted));
       expect(status!.nonResourceRules.flatMap(({ verbs }) => verbs)).to.satisfy((verbs: readonly string[]) =>
         verbs.every((verb) => verb === "get"),
       );
     });
 
-    const CASES: readonly [isAllowed: boolean, verb: string, resource: string, subresource?: string][] = [
+    const CASES: readonly [isAllowed: boolean, verb: string, what: string, where?: string][] = [
       [true, "list", "serviceentries.networking.istio.io"],
       [true, "watch", "workloadentries.networking.istio.io"],
       [true, "watch", "pods"],
       [true, "list", "namespaces"],
+      [true, "watch", "nodes"],
+      [false, "patch", "nodes"],
+      [true, "create", "events"],
+      [true, "patch", "events"],
+      [false, "list", "events"],
+      [false, "delete", "events"],
       [false, "patch", "serviceentries.networking.istio.io"],
-      [false, "update", "serviceentries.networking.istio.io", "status"],
+      [false, "update", "serviceentries.networking.istio.io/status"],
+      [false, "patch", "serviceentries.networking.istio.io/status"],
       [false, "list", "secrets"],
       [false, "list", "configmaps"],
       [false, "list", "services"],
+      [false, "create", "services", "serviceentry-dns-published"],
       [false, "create", "pods"],
-      [false, "create", "pods", "exec"],
-      [false, "get", "pods", "log"],
+      [false, "create", "pods/exec"],
+      [false, "get", "pods/log"],
       [false, "delete", "pods"],
       [false, "list", "virtualservices.networking.istio.io"],
       [false, "impersonate", "serviceaccounts"],
+      [true, "create", "leases.coordination.k8s.io", NAMESPACE],
+      [true, "get", "leases.coordination.k8s.io/serviceentry-dns", NAMESPACE],
+      [true, "update", "leases.coordination.k8s.io/serviceentry-dns", NAMESPACE],
+      [false, "patch", "leases.coordination.k8s.io/serviceentry-dns", NAMESPACE],
+      [false, "update", "leases.coordination.k8s.io/another", NAMESPACE],
+      [false, "delete", "leases.coordination.k8s.io/serviceentry-dns", NAMESPACE],
+      [false, "list", "leases.coordination.k8s.io", NAMESPACE],
+      [false, "create", "leases.coordination.k8s.io", "kube-system"],
+      [false, "update", "leases.coordination.k8s.io/serviceentry-dns", "kube-system"],
+      [false, "list", "secrets", NAMESPACE],
+      [false, "update", "configmaps", NAMESPACE],
     ];
-    for (const [isAllowed, verb, resource, part = ""] of CASES) {
-      it(`${isAllowed ? "may" : "must not"} ${verb} ${resource} ${part}`.trimEnd(), async () => {
-        const question = ["auth", "can-i", "-q", "-A", verb, resource, `--subresource=${part}`];
-        const { code } = await kubectl(question, account).then(
-          () => ({ code: 0 }),
-          (error: { code: number }) => error,
-        );
-        expect(code).to.equal(isAllowed ? 0 : 1);
+    for (const [isAllowed, verb, what, where] of CASES) {
+      it(`${isAllowed ? "may" : "must not"} ${verb} ${what}${where === undefined ? "" : ` in ${where}`}`, async () => {
+        expect(await mayOur(verb, what, where)).to.equal(isAllowed);
       });
     }
+
+    it("may write an Event on an entry of any namespace, and hold the Lease", async () => {
+      const event = write("event.json", {
+        apiVersion: "v1",
+        kind: "Event",
+        metadata: { name: "external.1", namespace: "default" },
+        involvedObject: {
+          apiVersion: "networking.istio.io/v1",
+          kind: "ServiceEntry",
+          name: "external",
+          namespace: "default",
+        },
+        reason: "ResolveFailed",
+        message: "api.example.com: SERVFAIL",
+        type: "Warning",
+        source: { component: NAMESPACE },
+      });
+      await kubectl(["create", "--validate=false", "-f", event], account);
+      const count = ["-n", "default", "patch", "event", "external.1", "--type=merge", "-p", '{"count":2}'];
+      // kubectl reads before it patches, which we may not: so the raw request.
+      expect(await refusal(count, account)).to.match(/cannot get resource "events"/);
+      expect(await patch("/api/v1/namespaces/default/events/external.1", { count: 2 })).to.equal(200);
+
+      const lease = (name: string) =>
+        write(`lease-${name}.json`, {
+          apiVersion: "coordination.k8s.io/v1",
+          kind: "Lease",
+          metadata: { name, namespace: NAMESPACE },
+          spec: { holderIdentity: "one", leaseDurationSeconds: 15 },
+        });
+      await kubectl(["create", "--validate=false", "-f", lease(NAMESPACE)], account);
+      await kubectl(["replace", "--validate=false", "-f", lease(NAMESPACE)], account);
+      expect(await refusal(["replace", "--validate=false", "-f", lease("another")], account)).to.match(
+        /leases\.coordination\.k8s\.io "another" is forbidden/,
+      );
+    });
 
     it("is enough for the program with the settings of the ConfigMap", async () => {
       await kubectl(["apply", "--server-side", "-f", join(MANIFESTS, "examples/kgateway/workload-entries")]);
@@ -231,18 +330,111 @@ describe("the manifests at a real API server", function () {
       }
     });
   });
+
+  describe("the components", () => {
+    /** Kinds that come with other software, or with a gate of the API server. */
+    const NOT_HERE =
+      /^(PodMonitor|PrometheusRule|CiliumNetworkPolicy|MutatingPolicy|MutatingAdmissionPolicy.*)$/;
+
+    before(async () => {
+      await kubectl(["apply", "--server-side", "-f", join(COMPONENTS, "publishing/namespace.yaml")]);
+      // The selector of the one that is there could not be changed.
+      await kubectl(["-n", NAMESPACE, "delete", "deployment", NAMESPACE]);
+    });
+
+    after(() => kubectl(["apply", "--server-side", "-f", INSTALL]));
+
+    for (const name of readdirSync(COMPONENTS)) {
+      it(`are taken with the base: ${name}`, async () => {
+        const path = join(COMPONENTS, name);
+        const objects = name.startsWith("client-") ? kustomize(path) : overlayOf([path], kustomize);
+        const items = objects!.filter(({ kind }) => !NOT_HERE.test(kind));
+        const file = write(`component-${name}.json`, { apiVersion: "v1", kind: "List", items });
+        const args = ["apply", "--server-side", "--dry-run=server", "--validate=strict", "-f", file];
+        const { out, error } = await kubectl(items.length === 0 ? ["version"] : args);
+        expect(error).to.equal("");
+        if (items.length > 0) expect(out.trim().split("\n")).to.have.length(items.length);
+      });
+    }
+
+    it("status-conditions: our account may patch a status then, and nothing more of an entry", async () => {
+      const path = "/apis/networking.istio.io/v1/namespaces/default/serviceentries/patched";
+      await kubectl(["apply", "--server-side", "-f", write("patched.json", ENTRY)]);
+      const condition = { type: "Resolved", status: "True", reason: "Resolved" };
+      const guarded = [
+        { op: "test", path: "/metadata/name", value: "patched" },
+        { op: "add", path: "/status", value: { conditions: [condition] } },
+      ];
+      expect(await patch(`${path}/status`, guarded)).to.equal(403);
+      await kubectl(["apply", "--server-side", "-f", join(COMPONENTS, "status-conditions/access.yaml")]);
+      await until(async () => (await patch(`${path}/status`, guarded)) === 200);
+      expect(await patch(path, { metadata: { labels: { team: "a" } } })).to.equal(403);
+      expect(await mayOur("update", "serviceentries.networking.istio.io/status")).to.equal(false);
+    });
+
+    it("publishing: our account may write Services and slices in that namespace alone", async () => {
+      await kubectl(["apply", "--server-side", "-f", join(COMPONENTS, "publishing/access.yaml")]);
+      await until(() => mayOur("create", "services", "serviceentry-dns-published"));
+      for (const what of ["services", "endpointslices.discovery.k8s.io"]) {
+        for (const verb of ["create", "patch", "delete"]) {
+          expect(await mayOur(verb, what, "serviceentry-dns-published"), `${verb} ${what}`).to.equal(true);
+          expect(await mayOur(verb, what, "default"), `${verb} ${what}`).to.equal(false);
+        }
+        expect(await mayOur("watch", what)).to.equal(true);
+      }
+      expect(await mayOur("create", "pods", "serviceentry-dns-published")).to.equal(false);
+      expect(await mayOur("update", "services/status", "serviceentry-dns-published")).to.equal(false);
+
+      const service = {
+        apiVersion: "v1",
+        kind: "Service",
+        metadata: { name: "se-one", namespace: "serviceentry-dns-published", labels: { app: NAMESPACE } },
+        spec: { ports: [{ port: 80 }] },
+      };
+      const slice = {
+        apiVersion: "discovery.k8s.io/v1",
+        kind: "EndpointSlice",
+        metadata: {
+          name: "se-one-4",
+          namespace: "serviceentry-dns-published",
+          labels: { "kubernetes.io/service-name": "se-one" },
+        },
+        addressType: "IPv4",
+        ports: [{ port: 8000 }],
+        endpoints: [{ addresses: ["192.168.1.100"] }],
+      };
+      for (const object of [service, slice]) {
+        const file = write("published.json", object);
+        await kubectl(["create", "--validate=false", "-f", file], account);
+        await kubectl(
+          ["apply", "--server-side", "--force-conflicts", "--validate=false", "-f", file],
+          account,
+        );
+        await kubectl(["delete", "-f", file], account);
+      }
+    });
+  });
+
+  async function until(isSo: () => Promise<boolean>): Promise<void> {
+    for (const deadline = Date.now() + PATIENCE_MS; !(await isSo()); ) {
+      if (Date.now() > deadline) throw new Error("the permission did not come");
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }
 });
 
 interface Rule {
   readonly apiGroups?: readonly string[];
   readonly resources?: readonly string[];
+  readonly resourceNames?: readonly string[];
   readonly verbs: readonly string[];
 }
 
 /** `pods list` and so on, each once. */
-function pairsOf({ apiGroups = [], resources = [], verbs }: Rule): readonly string[] {
+function pairsOf({ apiGroups = [], resources = [], resourceNames = [], verbs }: Rule): readonly string[] {
+  const names = resourceNames.length === 0 ? "" : ` of ${resourceNames.join()}`;
   return apiGroups.flatMap((group) =>
-    resources.flatMap((resource) => verbs.map((verb) => `${group}/${resource} ${verb}`)),
+    resources.flatMap((resource) => verbs.map((verb) => `${group}/${resource} ${verb}${names}`)),
   );
 }
 

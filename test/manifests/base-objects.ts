@@ -8,8 +8,11 @@ import type {
   V1ConfigMap,
   V1Deployment,
   V1Namespace,
+  V1NetworkPolicy,
   V1PodDisruptionBudget,
   V1ResourceQuota,
+  V1Role,
+  V1RoleBinding,
   V1Service,
   V1ServiceAccount,
 } from "@kubernetes/client-node";
@@ -36,10 +39,13 @@ interface Kinds {
   readonly ServiceAccount: V1ServiceAccount;
   readonly ClusterRole: V1ClusterRole;
   readonly ClusterRoleBinding: V1ClusterRoleBinding;
+  readonly Role: V1Role;
+  readonly RoleBinding: V1RoleBinding;
   readonly ConfigMap: V1ConfigMap;
   readonly Service: V1Service;
   readonly Deployment: V1Deployment;
   readonly PodDisruptionBudget: V1PodDisruptionBudget;
+  readonly NetworkPolicy: V1NetworkPolicy;
 }
 
 /** Of a text with several documents; those that hold only comments are none. */

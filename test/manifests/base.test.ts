@@ -79,8 +79,12 @@ describe("the base manifests", () => {
       expect(command).to.equal("serve");
       const env: Record<string, string> = { KUBERNETES_SERVICE_HOST: "10.96.0.1" };
       for (const { name, value, valueFrom } of container().env!) {
-        expect(valueFrom?.fieldRef?.fieldPath ?? "status.podIP").to.equal("status.podIP");
-        env[name] = value ?? podIP;
+        const byField: Readonly<Record<string, string>> = {
+          "status.podIP": podIP,
+          "metadata.namespace": baseObject("Namespace").metadata!.name!,
+        };
+        env[name] = value ?? byField[valueFrom!.fieldRef!.fieldPath]!;
+        expect(env[name], name).to.be.a("string");
       }
       const [mount] = container().volumeMounts!;
       const volume = pod().spec!.volumes!.find(({ name }) => name === mount!.name);
@@ -206,17 +210,60 @@ describe("the base manifests", () => {
     expect(pod().spec!.dnsConfig).to.equal(undefined);
   });
 
-  it("allow to read what the program watches, and nothing else", () => {
-    const granted = baseObject("ClusterRole").rules!.flatMap(({ apiGroups, resources, verbs }) => {
-      expect(verbs).to.deep.equal(["get", "list", "watch"]);
-      return apiGroups!.flatMap((group) => resources!.map((resource) => `${group}/${resource}`));
+  it("keep room for the snapshot, where nothing else is written", () => {
+    const [, mount, ...others] = container().volumeMounts!;
+    expect(mount).to.deep.equal({ name: "snapshot", mountPath: "/var/lib/serviceentry-dns" });
+    expect(others).to.deep.equal([]);
+    const volume = pod().spec!.volumes!.find(({ name }) => name === mount!.name);
+    expect(volume?.emptyDir?.sizeLimit).to.equal("512Mi");
+  });
+
+  it("let in what the container listens for, from everywhere, and nothing else", () => {
+    const { podSelector, policyTypes, ingress } = baseObject("NetworkPolicy").spec!;
+    expect(podSelector).to.deep.equal(baseObject("Deployment").spec!.selector);
+    expect(policyTypes).to.deep.equal(["Ingress"]);
+    const open = ingress!.flatMap(({ ports, _from }) => {
+      expect(_from).to.equal(undefined);
+      return ports!.map(({ port, protocol }) => `${port} ${protocol}`);
     });
-    const watched = Object.values(WATCHED).map(({ group, plural }) => `${group}/${plural}`);
-    expect(granted.sort()).to.deep.equal(watched.sort());
+    const listening = container().ports!.map(({ containerPort, protocol }) => `${containerPort} ${protocol}`);
+    expect(open.sort()).to.deep.equal(listening.sort());
+  });
+
+  it("allow to read what the program watches and to write Events, and nothing else", () => {
+    const rules = baseObject("ClusterRole").rules!;
+    const pairs = (wanted: readonly string[]) =>
+      rules
+        .filter(({ verbs }) => verbs.join() === wanted.join())
+        .flatMap(({ apiGroups, resources }) =>
+          apiGroups!.flatMap((group) => resources!.map((resource) => `${group}/${resource}`)),
+        );
+    // What publishing reads besides is granted by its component.
+    const { Service, EndpointSlice, ...base } = WATCHED;
+    expect([Service.plural, EndpointSlice.plural]).to.deep.equal(["services", "endpointslices"]);
+    const watched = Object.values(base).map(({ group, plural }) => `${group}/${plural}`);
+    expect([...pairs(["get", "list", "watch"])].sort()).to.deep.equal(watched.sort());
+    expect(pairs(["create", "patch"])).to.deep.equal(["/events"]);
+    const verbs = new Set(rules.map((rule) => rule.verbs.join()));
+    expect([...verbs].sort()).to.deep.equal(["create,patch", "get,list,watch"]);
     const { roleRef, subjects } = baseObject("ClusterRoleBinding");
     expect(roleRef).to.deep.equal({ apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: NAME });
     expect(subjects).to.deep.equal([{ kind: "ServiceAccount", name: NAME, namespace: NAME }]);
     expect(baseObject("ServiceAccount").automountServiceAccountToken).to.equal(false);
     expect(pod().spec!.automountServiceAccountToken).to.equal(true);
+  });
+
+  it("allow one Lease, in our own namespace", () => {
+    const [create, others, ...more] = baseObject("Role").rules!;
+    expect(more).to.deep.equal([]);
+    for (const { apiGroups, resources } of [create!, others!]) {
+      expect([apiGroups, resources]).to.deep.equal([["coordination.k8s.io"], ["leases"]]);
+    }
+    // A rule with names allows no creation: what is created has no name in its path.
+    expect(create).to.deep.include({ verbs: ["create"] });
+    expect(others).to.deep.include({ verbs: ["get", "update"], resourceNames: [NAME] });
+    const { roleRef, subjects } = baseObject("RoleBinding");
+    expect(roleRef).to.deep.equal({ apiGroup: "rbac.authorization.k8s.io", kind: "Role", name: NAME });
+    expect(subjects).to.deep.equal([{ kind: "ServiceAccount", name: NAME, namespace: NAME }]);
   });
 });

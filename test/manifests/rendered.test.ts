@@ -1,16 +1,7 @@
-/** manifests/install.yaml is what manifests/base says, by our own join and by kustomize. */
+/** What manifests/ holds twice is current: install.yaml, by our own join and by kustomize, and the PrometheusRule. */
 
-import { execFileSync, spawnSync } from "node:child_process";
-import {
-  appendFileSync,
-  cpSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import { spawnSync } from "node:child_process";
+import { appendFileSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { V1Deployment, V1Service } from "@kubernetes/client-node";
@@ -26,6 +17,7 @@ import {
   MANIFESTS,
   readObjects,
 } from "./base-objects.ts";
+import { kustomize } from "./kustomize.ts";
 
 describe("install.yaml", function () {
   this.timeout(20_000);
@@ -83,6 +75,18 @@ describe("install.yaml", function () {
   });
 });
 
+describe("the PrometheusRule", () => {
+  const MONITORING = join(MANIFESTS, "components/monitoring");
+
+  it("holds the rule file, nothing more and nothing less", () => {
+    const [object, ...others] = readObjects(readFileSync(join(MONITORING, "prometheus-rule.yaml"), "utf8"));
+    const [rules] = readObjects(readFileSync(join(MONITORING, "rules.yaml"), "utf8"));
+    expect(others).to.deep.equal([]);
+    expect(object).to.include({ apiVersion: "monitoring.coreos.com/v1", kind: "PrometheusRule" });
+    expect((object as unknown as { spec: unknown }).spec).to.deep.equal(rules);
+  });
+});
+
 describe("docs/kubernetes.md", () => {
   const page = readFileSync(join(ROOT, "docs/kubernetes.md"), "utf8");
 
@@ -124,19 +128,4 @@ describe("docs/kubernetes.md", () => {
 function imageOf(objects: readonly KubernetesObject[]): string | undefined {
   const deployment = objects.find(({ kind }) => kind === "Deployment") as unknown as V1Deployment;
   return deployment.spec!.template.spec!.containers[0]!.image;
-}
-
-/** Undefined, and said: there is no kubectl. */
-function kustomize(folder: string): readonly KubernetesObject[] | undefined {
-  const kubectl = findKubectl();
-  if (kubectl === undefined) {
-    process.stdout.write("\n  skipped: kustomize: there is no kubectl in KUBEBUILDER_ASSETS or PATH\n");
-    return undefined;
-  }
-  return readObjects(execFileSync(kubectl, ["kustomize", folder], { encoding: "utf8" }));
-}
-
-function findKubectl(): string | undefined {
-  const folders = [process.env["KUBEBUILDER_ASSETS"] ?? "", ...(process.env["PATH"] ?? "").split(":")];
-  return folders.map((folder) => join(folder, "kubectl")).find((path) => existsSync(path));
 }
