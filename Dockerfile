@@ -1,6 +1,6 @@
 # The image: built with npm; it runs without npm, without a shell and without root, from a read-only file system.
 #   docker build -t serviceentry-dns:0.1.0 .
-# Nothing in it depends on the processor but the base image, so that one build serves every platform:
+# Nothing in it depends on the processor but the base image and one optional package, so one machine builds for all:
 #   docker buildx build --platform linux/amd64,linux/arm64 -t REGISTRY/serviceentry-dns:0.1.0 --push .
 
 # For docker build --build-arg, to pin digests or to use a mirror.
@@ -15,11 +15,13 @@ COPY tsconfig.json tsconfig.build.json ./
 COPY src src
 RUN npm run build
 
-# Without the Node.js that the packages bring: the base image has its own.
+# With koffi for the processor of the image, without the Node.js that the packages bring: the base image has its own.
 FROM --platform=$BUILDPLATFORM $BUILD_IMAGE AS modules
+ARG TARGETARCH
 WORKDIR /modules
 COPY package.json package-lock.json .npmrc ./
-RUN npm ci --ignore-scripts --omit=dev --omit=optional
+RUN npm ci --ignore-scripts --omit=dev --os=linux --libc=glibc --cpu=$(echo $TARGETARCH | sed s/amd64/x64/)
+RUN rm -rf node_modules/node-linux-* node_modules/.bin
 # More than half of their octets: types, source maps, pages, and add-ons for another runtime than Node.js.
 RUN find node_modules -type f '(' -name '*.ts' -o -name '*.map' -o -name '*.md' ')' -delete \
  && find node_modules -type d -name prebuilds -prune -exec rm -r '{}' +

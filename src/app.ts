@@ -4,45 +4,49 @@
  * the refresher resolves the names that the registry wants.
  */
 
-import { randomBytes } from "node:crypto";
-import { isIPv6 } from "node:net";
 import { setTimeout } from "node:timers/promises";
+import { apiActions } from "./app-actions.ts";
+import { logCondition, logProblem, problemReports } from "./app-log.ts";
 import { ClusterAccessError, connectCluster, findClusterAccess } from "./cluster/connection.ts";
-import { registerClusterMetrics } from "./cluster/metrics.ts";
+import { registerClusterMetrics, registerWriteMetrics, WriteCounts } from "./cluster/metrics.ts";
+import { ClusterWriters } from "./cluster-writers.ts";
 import type { LoadedSettings, SettingsInputs } from "./config/load-settings.ts";
 import type { Settings } from "./config/settings.ts";
 import { watchSettings } from "./config/watch-settings.ts";
-import {
-  type BoundAddress,
-  type DataPlaneOptions,
-  type DataPlaneSettings,
-  dataPlaneSeries,
-} from "./data-plane.ts";
-import { DataPlaneThread } from "./data-plane-thread.ts";
+import { DataPlanes, giveWay } from "./data-planes.ts";
+import { createExplain, type Explain } from "./explain/explain.ts";
 import { LoopLog } from "./forwarder/loop-log.ts";
+import { MemoryReturn } from "./memory-return.ts";
 import { MeshStore } from "./mesh/mesh-store.ts";
-import { objectKey } from "./mesh/objects.ts";
-import { PROBLEMS, type Problem, ProblemBook } from "./mesh/problem.ts";
-import { dataPlaneSettings, refresherSettings, registrySettings } from "./part-settings.ts";
+import { ProblemBook, problem } from "./mesh/problem.ts";
+import {
+  clientSettings,
+  dataPlaneSettings,
+  needSettings,
+  publishNeedSettings,
+  refresherSettings,
+  registrySettings,
+} from "./part-settings.ts";
+import { registerPublisherMetrics } from "./publisher/metrics.ts";
+import { PublishedHosts } from "./publisher/published-hosts.ts";
+import { ClusterNamesCheck } from "./refresher/cluster-names-check.ts";
 import { createCaresLookup } from "./refresher/lookup.ts";
 import { registerRefresherMetrics } from "./refresher/metrics.ts";
 import { Refresher } from "./refresher/refresher.ts";
+import { Clients } from "./registry/clients.ts";
 import { registerRegistryMetrics } from "./registry/metrics.ts";
-import { type ConditionChange, Registry } from "./registry/registry.ts";
+import { Registry } from "./registry/registry.ts";
+import { registerReporterMetrics } from "./reporter/metrics.ts";
 import { type Closeable, systemClock, systemRandom } from "./runtime.ts";
-import { SharedSeries } from "./series.ts";
-import type { TableDelta } from "./table/host-record.ts";
-import { packDelta } from "./table/packed-delta.ts";
+import { packClientDelta } from "./table/client-delta.ts";
 import { createAdminServer, createApiServer } from "./telemetry/admin-server.ts";
-import type { HostsReport, ProblemReport } from "./telemetry/api-reports.ts";
+import { type StatusReport, statusReport } from "./telemetry/api-status.ts";
 import { createLogger, type LevelledLogger } from "./telemetry/log.ts";
 import { createMetrics, type Metrics } from "./telemetry/metrics.ts";
 import { ClusterSource } from "./watcher/cluster-source.ts";
 import { FolderSource } from "./watcher/folder-source.ts";
-import { registerWatcherMetrics } from "./watcher/metrics.ts";
-
-/** For a digest that nobody guesses. */
-const LOOP_KEY_OCTETS = 32;
+import { registerSnapshotMetrics, registerWatcherMetrics } from "./watcher/metrics.ts";
+import { Snapshot } from "./watcher/snapshot.ts";
 
 export interface AppOptions {
   readonly inputs: SettingsInputs;
@@ -56,72 +60,146 @@ export interface AppOptions {
 export class App {
   readonly #options: AppOptions;
   readonly #logger: LevelledLogger;
-  readonly #problems = new ProblemBook(systemClock.wallMs, (each) => this.#logProblem(each));
+  readonly #problems = new ProblemBook(systemClock.wallMs, (each) => {
+    logProblem(this.#logger, each);
+    this.#writers?.noteProblem(each);
+  });
   readonly #store = new MeshStore();
   /** Undefined before the start. */
   #source: FolderSource | ClusterSource | undefined;
+  /** Undefined where there is no cluster, or nothing to write to it. */
+  #writers: ClusterWriters | undefined;
+  readonly #published: PublishedHosts;
+  readonly #writeCounts = new WriteCounts();
+  /** Undefined where none is kept. */
+  #snapshot: Snapshot | undefined;
   readonly #refresher: Refresher;
   readonly #registry: Registry;
-  readonly #dataPlanes: readonly DataPlaneThread[];
+  readonly #clients: Clients;
+  readonly #dataPlanes: DataPlanes;
+  readonly #explain: Explain;
   readonly #loops: LoopLog;
+  readonly #clusterNames: ClusterNamesCheck;
   readonly #metrics: Metrics;
+  readonly #observeWritten: (milliseconds: number) => void;
   /** What runs, in the order in which it was started. */
   readonly #running: Closeable[] = [];
+  #settings: Settings;
   #isSynced = false;
   #isReady = false;
   /** All was there to be ready. */
   #isComplete = false;
   #isStopping = false;
-  #isRefusing = false;
-  #tellApplied = () => {};
 
   constructor(options: AppOptions) {
     const { version } = options;
     const { settings } = options.loaded;
     const logger = createLogger(settings.logLevel);
+    const clock = systemClock;
+    const lookup = createCaresLookup();
     this.#options = options;
+    this.#settings = settings;
     this.#logger = logger;
 
     this.#refresher = new Refresher({
-      lookup: createCaresLookup(),
+      lookup,
       settings: refresherSettings(settings),
-      clock: systemClock,
+      clock,
       random: systemRandom,
       logger,
-      onChanged: (name, family) => this.#registry.resolutionChanged(name, family),
+      onChanged: (name, family) => {
+        this.#registry.resolutionChanged(name, family);
+        this.#snapshot?.noteChange();
+      },
       onTouched: (name, family, expiresAtMs) => this.#registry.resolutionTouched(name, family, expiresAtMs),
     });
 
-    this.#metrics = createMetrics({ version, listenPorts: () => this.#bound().map(({ port }) => port) });
-    registerWatcherMetrics(this.#metrics.registry, this.#store, this.#problems, systemClock.wallMs);
-    registerRefresherMetrics(this.#metrics.registry, this.#refresher.metrics, () => this.#refresher.gauges());
-    registerClusterMetrics(this.#metrics.registry, () =>
+    this.#metrics = createMetrics({
+      version,
+      isReady: () => this.#isReady,
+      listenPorts: () => this.#dataPlanes.bound().map(({ port }) => port),
+    });
+    const { registry: register } = this.#metrics;
+    registerWatcherMetrics(register, this.#store, this.#problems, clock.wallMs);
+    registerRefresherMetrics(register, this.#refresher.metrics, () => this.#refresher.gauges());
+    registerClusterMetrics(register, () =>
       this.#source instanceof ClusterSource ? this.#source.watches() : [],
     );
-    const { observePropagation } = registerRegistryMetrics(this.#metrics.registry, () =>
-      this.#registry.hostCounts(),
+    registerSnapshotMetrics(register, () => this.#snapshot?.ageSeconds);
+    registerWriteMetrics(register, this.#writeCounts, () => this.#writers?.isLeading ?? false);
+    registerReporterMetrics(register, () => this.#writers?.reporterNumbers());
+    this.#observeWritten = registerPublisherMetrics(register, () =>
+      this.#writers?.publisherNumbers(),
+    ).observeWritten;
+    const { observePropagation, observeProgramming } = registerRegistryMetrics(
+      register,
+      () => this.#registry.hostCounts(),
+      clock.wallMs(),
     );
 
+    this.#dataPlanes = new DataPlanes({
+      settings,
+      version,
+      logger,
+      wholeTable: () => this.#registry.packedSnapshot(),
+      wholeClients: () => packClientDelta(this.#clients.snapshot()),
+      isSynced: () => this.#isSynced,
+      onLoop: (upstream) => this.#loops.note(upstream),
+    });
+    this.#metrics.addSharedSeries([...this.#dataPlanes.definitions], () => this.#dataPlanes.series());
+
+    this.#published = new PublishedHosts({
+      mode: settings.publish,
+      store: this.#store,
+      clock,
+      isSynced: () => this.#isSynced,
+      onChanged: (host) => this.#registry.publicationChanged(host),
+      onAvailable: () => {
+        this.#registry.publishingChanged();
+        this.#writers?.followHosts();
+      },
+    });
     this.#registry = new Registry({
       store: this.#store,
       settings: registrySettings(settings),
       problems: this.#problems,
-      clock: systemClock,
+      clock,
       resolutions: (name) => this.#refresher.resolution(name),
       describeName: (name) => this.#refresher.describe(name),
       wanted: this.#refresher,
-      emit: (delta) => this.#publish(delta),
-      onConditionChanged: (change) => this.#logCondition(change),
+      emit: (_delta, packed) => this.#dataPlanes.post({ kind: "table", delta: packed }),
+      onConditionChanged: (change) => {
+        logCondition(logger, change, this.#isReady);
+        this.#writers?.noteCondition(change);
+      },
       onPropagated: observePropagation,
+      onProgrammed: observeProgramming,
+      ...(options.source === "kubernetes" ? { publishing: this.#published } : {}),
+    });
+    this.#clients = new Clients({
+      store: this.#store,
+      settings: clientSettings(settings),
+      clock,
+      emit: (delta) => this.#dataPlanes.post({ kind: "clients", delta: packClientDelta(delta) }),
+    });
+    this.#explain = createExplain({
+      registry: this.#registry,
+      clients: this.#clients,
+      store: this.#store,
+      problems: this.#problems,
+      clock,
+      random: systemRandom,
+      settings: () => dataPlaneSettings(this.#settings, version),
+      isSynced: () => this.#isSynced,
     });
     this.#loops = new LoopLog({
-      clock: systemClock,
+      clock,
       logger,
-      isRefusing: () => this.#isRefusing,
+      isRefusing: () => this.#settings.refuse,
       onHealed: () => this.#becomeReady(),
+      onChanged: () => this.#reportLoops(),
     });
-    this.#isRefusing = settings.refuse;
-    this.#dataPlanes = this.#buildDataPlanes(settings);
+    this.#clusterNames = new ClusterNamesCheck({ lookup, clock, problems: this.#problems });
   }
 
   /**
@@ -140,33 +218,41 @@ export class App {
         createApiServer({
           address: api,
           log,
-          hosts: () => this.#hosts(),
-          problems: () => this.#problemReports(),
+          hosts: () => ({ version: this.#registry.version, hosts: this.#registry.hosts() }),
+          problems: () => problemReports(this.#problems),
+          status: () => this.#status(),
+          explain: this.#explain,
+          actions: apiActions({
+            registry: this.#registry,
+            refresher: this.#refresher,
+            dataPlanes: this.#dataPlanes,
+            logger: log,
+          }),
         }),
       );
-      for (const dataPlane of this.#dataPlanes) await this.#run(dataPlane);
+      await this.#run(this.#dataPlanes);
+      this.#askForClusterNames();
+      const isRestored = this.#restore();
+      if (isRestored) await this.#openAnswers();
       this.#source = await this.#openSource();
-      await this.#run(this.#source);
-      this.#isSynced = true;
-      for (const dataPlane of this.#dataPlanes) dataPlane.post({ kind: "synced" });
-      await this.#everywhereApplied();
+      if (isRestored) this.#runAside(this.#source);
+      else {
+        await this.#run(this.#source);
+        await this.#openAnswers();
+      }
+      if (this.#snapshot !== undefined) await this.#run(this.#snapshot);
+      if (this.#writers !== undefined) this.#runAside(this.#writers);
       this.#running.push(
         watchSettings({ inputs, current: loaded, log, onChange: (settings) => this.#update(settings) }),
       );
+      await this.#run(new MemoryReturn({ clock: systemClock }));
     } catch (error) {
       await this.#close();
       throw error;
     }
+    giveWay();
     this.#isComplete = true;
     this.#becomeReady();
-  }
-
-  /** A loop that is known by now keeps us from it; one that appears later does not end it. */
-  #becomeReady(): void {
-    if (!this.#isComplete || this.#isReady || this.#loops.present.length > 0) return;
-    this.#isReady = true;
-    const hosts = this.#store.all("ServiceEntry").size;
-    this.#logger.info({ component: "dns.server", listening: this.listening, hosts }, "ready");
   }
 
   /**
@@ -177,7 +263,8 @@ export class App {
     this.#isReady = false;
     this.#isComplete = false;
     this.#isStopping = true;
-    this.#tellApplied();
+    this.#dataPlanes.giveUp();
+    this.#dataPlanes.post({ kind: "lameduck" });
     this.#logger.info({ component: "dns.server", lameduckSeconds: lameduckMs / 1000 }, "stopping");
     if (lameduckMs > 0) await Promise.race([setTimeout(lameduckMs, undefined, { ref: false }), hurry]);
     await this.#close();
@@ -186,15 +273,37 @@ export class App {
 
   /** Where DNS is answered, `127.0.0.1:1053`, each address once. */
   get listening(): readonly string[] {
-    const texts = this.#bound().map(({ address, port }) =>
-      isIPv6(address) ? `[${address}]:${port}` : `${address}:${port}`,
-    );
-    return [...new Set(texts)];
+    return this.#dataPlanes.listening();
   }
 
   /** Every claimed host, as `/api/hosts` shows it. */
   hosts(): ReturnType<Registry["hosts"]> {
     return this.#registry.hosts();
+  }
+
+  /** Whether there was a snapshot, which is in force now: the cluster may be away for as long as it likes. */
+  #restore(): boolean {
+    const { source, version, loaded } = this.#options;
+    const { snapshot } = loaded.settings;
+    if (source !== "kubernetes" || snapshot === undefined) return false;
+    this.#snapshot = new Snapshot({
+      folder: snapshot,
+      version,
+      store: this.#store,
+      names: () => this.#refresher.kept(),
+      isConfirmed: () => this.#source instanceof ClusterSource && this.#source.isLive,
+      clock: systemClock,
+      logger: this.#logger,
+    });
+    return this.#snapshot.restore((names) => this.#refresher.recall(names));
+  }
+
+  /** What the store holds by now is answered when this resolves, and what it lacks is not ours. */
+  async #openAnswers(): Promise<void> {
+    this.#clients.settle();
+    this.#isSynced = true;
+    this.#dataPlanes.post({ kind: "synced" });
+    await this.#dataPlanes.applied(() => this.#registry.version);
   }
 
   async #openSource(): Promise<FolderSource | ClusterSource> {
@@ -211,7 +320,29 @@ export class App {
     if (access === undefined) throw new ClusterAccessError(NO_CLUSTER);
     const client = await connectCluster(access);
     this.#running.push(client);
-    return new ClusterSource({ ...parts, random: systemRandom, client });
+    const { reporter, conditions, virtualRanges } = this.#settings;
+    const { problems, store, logger } = parts;
+    const counts = this.#writeCounts;
+    const settings = needSettings(this.#settings);
+    const publishing = publishNeedSettings(this.#settings);
+    const cluster = new ClusterSource({ ...parts, random: systemRandom, client, settings, publishing });
+    this.#writers = new ClusterWriters({
+      client,
+      store,
+      counts,
+      logger,
+      reporter,
+      conditions,
+      hosts: this.#published,
+      publishing: {
+        problems,
+        isComplete: () => this.#isSynced && cluster.missing().length === 0,
+        mayDelete: () => cluster.isConnected("ServiceEntry") && cluster.isConnected("Namespace"),
+        virtualRanges: virtualRanges ?? [],
+        onWritten: this.#observeWritten,
+      },
+    });
+    return cluster;
   }
 
   async #run(part: Closeable & { start(): Promise<unknown> }): Promise<void> {
@@ -220,76 +351,70 @@ export class App {
     if (this.#isStopping) throw new Error("stopped before it was ready");
   }
 
+  /** As `#run`, without waiting for it. */
+  #runAside(part: Closeable & { start(): unknown }): void {
+    this.#running.push(part);
+    void part.start();
+  }
+
   async #close(): Promise<void> {
     for (const part of this.#running.splice(0).reverse()) await part.close();
+    await this.#clusterNames.close();
     await this.#loops.close();
     await this.#refresher.close();
+    this.#clients.close();
+    this.#published.close();
     this.#registry.close();
     this.#metrics.close();
   }
 
-  /** TCP has a thread and a table of its own, so that its streams never delay a datagram. */
-  #buildDataPlanes(settings: Settings): readonly DataPlaneThread[] {
-    const definitions = dataPlaneSeries(settings);
-    const loopKey = randomBytes(LOOP_KEY_OCTETS);
-    const roles = [...Array<"udp">(settings.threads).fill("udp"), "tcp" as const];
-    const threads = roles.map((role) => {
-      const series = new SharedSeries(definitions);
-      const dataPlane: DataPlaneOptions = {
-        role,
-        listen: settings.listen,
-        reusePort: role === "udp" && settings.threads > 1,
-        loopKey,
-        series: series.buffer,
-        settings: this.#dataPlaneSettings(settings, role),
-      };
-      const thread = new DataPlaneThread({
-        dataPlane,
-        wholeTable: () => packDelta(this.#registry.snapshot()),
-        isSynced: () => this.#isSynced,
-        logger: this.#logger,
-        onApplied: () => this.#tellApplied(),
-        onLoop: (upstream) => this.#noteLoop(upstream),
-      });
-      return { series, thread };
-    });
-    this.#metrics.addSharedSeries(definitions, () => threads.map(({ series }) => series));
-    return threads.map(({ thread }) => thread);
-  }
-
-  #noteLoop(upstream: string): void {
-    this.#loops.note(upstream);
-    for (const dataPlane of this.#dataPlanes) dataPlane.post({ kind: "loop", upstream });
-  }
-
-  #publish(delta: TableDelta): void {
-    const packed = packDelta(delta);
-    for (const dataPlane of this.#dataPlanes) dataPlane.post({ kind: "table", delta: packed });
-  }
-
   #update(settings: Settings): void {
+    this.#settings = settings;
     this.#logger.setLevel(settings.logLevel);
-    this.#isRefusing = settings.refuse;
     this.#refresher.update(refresherSettings(settings));
+    this.#published.mode = settings.publish;
     this.#registry.updateSettings(registrySettings(settings));
-    for (const dataPlane of this.#dataPlanes)
-      dataPlane.post({ kind: "settings", settings: this.#dataPlaneSettings(settings, dataPlane.role) });
-  }
-
-  #dataPlaneSettings(settings: Settings, role: DataPlaneOptions["role"]): DataPlaneSettings {
-    return dataPlaneSettings(settings, this.#options.version, role === "udp" ? 1 / settings.threads : 1);
-  }
-
-  #behind(): readonly DataPlaneThread[] {
-    return this.#dataPlanes.filter(({ appliedVersion }) => appliedVersion < this.#registry.version);
-  }
-
-  async #everywhereApplied(): Promise<void> {
-    while (this.#behind().length > 0 && !this.#isStopping) {
-      await new Promise<void>((resolve) => {
-        this.#tellApplied = resolve;
-      });
+    this.#clients.updateSettings(clientSettings(settings));
+    if (this.#source instanceof ClusterSource) {
+      this.#source.updateSettings(needSettings(settings), publishNeedSettings(settings));
+      this.#writers?.updateSettings({ virtualRanges: settings.virtualRanges ?? [] });
     }
+    this.#dataPlanes.updateSettings(settings);
+    this.#askForClusterNames();
+  }
+
+  /** A folder of manifests may be served where there is no cluster; who names its DNS servers has one. */
+  #askForClusterNames(): void {
+    const { source, loaded } = this.#options;
+    if (source !== "kubernetes" && loaded.sources.clusterUpstreams.kind === "default") return;
+    this.#clusterNames.ask(this.#settings.clusterUpstreams, this.#settings.clusterDomain);
+  }
+
+  #reportLoops(): void {
+    const found = this.#loops.present.map((upstream) => {
+      const subject = { kind: "Upstream", namespace: "", name: upstream } as const;
+      const message = `Upstream ${upstream} hands our queries back to us; it is not asked any more.`;
+      return problem("UpstreamLoop", subject, "upstreams", message);
+    });
+    this.#problems.replace("upstream loops", found);
+  }
+
+  /** A loop that is known by now keeps us from it; one that appears later does not end it. */
+  #becomeReady(): void {
+    if (!this.#isComplete || this.#isReady || this.#loops.present.length > 0) return;
+    this.#isReady = true;
+    const hosts = this.#store.all("ServiceEntry").size;
+    this.#logger.info({ component: "dns.server", listening: this.listening, hosts }, "ready");
+  }
+
+  #status(): Promise<StatusReport> {
+    return statusReport({
+      registry: this.#metrics.registry,
+      version: this.#options.version,
+      missing: () => this.#missing(),
+      tableVersion: () => this.#registry.version,
+      nowMs: systemClock.wallMs,
+    });
   }
 
   /** What keeps us from being ready; once ready, only stopping ends it. */
@@ -300,48 +425,10 @@ export class App {
         ? this.#source.missing()
         : ["the manifests have not been read"];
     }
-    if (this.#behind().length > 0) return ["a data plane has not applied the table"];
+    if (this.#dataPlanes.isBehind(this.#registry.version)) return ["a data plane has not applied the table"];
     const [upstream] = this.#loops.present;
     if (upstream !== undefined) return [`upstream ${upstream} hands our queries back to us`];
     return ["the server is stopping"];
-  }
-
-  #bound(): readonly BoundAddress[] {
-    return this.#dataPlanes.flatMap(({ listening }) => listening);
-  }
-
-  #hosts(): HostsReport {
-    return { version: this.#registry.version, hosts: this.#registry.hosts() };
-  }
-
-  #problemReports(): readonly ProblemReport[] {
-    return Array.from(this.#problems.all(), ({ problem, sinceMs }) => ({
-      ...problem,
-      ...PROBLEMS[problem.code],
-      sinceMs,
-    }));
-  }
-
-  #logProblem({ code, object, path, message }: Problem): void {
-    const { severity, remedy } = PROBLEMS[code];
-    const fields = { component: "dns.registry", code, object: objectKey(object), path, remedy };
-    if (severity === "info") this.#logger.debug(fields, message);
-    else this.#logger.warn(fields, message);
-  }
-
-  /** Without addresses: a large service changes those with every answer. What the first read finds is summed up by "ready". */
-  #logCondition({ host, object, before, after, reason }: ConditionChange): void {
-    const fields = {
-      component: "dns.registry",
-      host,
-      object: objectKey(object),
-      before,
-      after,
-      reason: reason || undefined,
-    };
-    if (after === undefined) this.#logger.info(fields, `host ${host} is forwarded now`);
-    else if (before === undefined && !this.#isReady) this.#logger.debug(fields, `host ${host} is ${after}`);
-    else this.#logger.info(fields, `host ${host} is ${after}`);
   }
 }
 

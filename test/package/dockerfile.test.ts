@@ -51,7 +51,7 @@ describe("the Dockerfile", () => {
     const installs = runs.filter((text) => text.startsWith("npm ci"));
     expect(installs).to.deep.equal([
       "npm ci --ignore-scripts",
-      "npm ci --ignore-scripts --omit=dev --omit=optional",
+      "npm ci --ignore-scripts --omit=dev --os=linux --libc=glibc --cpu=$(echo $TARGETARCH | sed s/amd64/x64/)",
     ]);
   });
 
@@ -122,7 +122,10 @@ describe("the image", function () {
     const found = files.map((path) => `node_modules/${path}`).filter(isPackage);
     expect(found.sort()).to.deep.equal(production.map((path) => `${path}/package.json`).sort());
     expect(found.filter((path) => /\/(node-linux|typescript|mocha)/.test(path))).to.deep.equal([]);
-    expect(files.filter((path) => /\.(ts|map|node|bare)$/.test(path))).to.deep.equal([]);
+    expect(files.filter((path) => /\.(ts|map|bare)$/.test(path))).to.deep.equal([]);
+    const addOns = files.filter((path) => path.endsWith(".node"));
+    expect(addOns.every((path) => path.startsWith(`@koromix/koffi-linux-${process.arch}/`))).to.equal(true);
+    expect(addOns).to.include(`@koromix/koffi-linux-${process.arch}/linux_${process.arch}/koffi.node`);
     expect(lockedPackages(LOCK_FILE, "all").length).to.be.greaterThan(production.length);
 
     // It runs as somebody who owns none of them.

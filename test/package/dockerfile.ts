@@ -26,6 +26,8 @@ export function readDockerfile(text: string): readonly Stage[] {
     if (keyword === "ARG" && stage === undefined) {
       const [name, value] = rest.split("=");
       defaults.set(name!, value!);
+    } else if (keyword === "ARG" && rest === "TARGETARCH") {
+      // The builder sets it; `buildImage` does as well.
     } else if (keyword === "FROM") {
       const [, image, name] = /^(?:--platform=\S+ +)?(\S+)(?: +AS +(\S+))?$/.exec(rest) ?? [];
       if (image === undefined) throw new Error(`cannot be read: ${line}`);

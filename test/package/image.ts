@@ -60,6 +60,9 @@ export function contextPaths(): readonly string[] {
   return exceptions.map((line) => line.slice(1));
 }
 
+/** Of the packages that may be missing, those that an image for this processor has. */
+const OPTIONAL_IN_IMAGE = ["node_modules/koffi", `node_modules/@koromix/koffi-linux-${process.arch}`];
+
 /** Packages of a lock file, as paths that begin with node_modules/. */
 export function lockedPackages(lockFile: string, which: "production" | "all"): readonly string[] {
   const { packages } = JSON.parse(readFileSync(lockFile, "utf8")) as {
@@ -67,9 +70,15 @@ export function lockedPackages(lockFile: string, which: "production" | "all"): r
   };
   return Object.entries(packages)
     .filter(([path]) => path !== "")
-    .filter(([, { dev, optional, devOptional }]) => which === "all" || !(dev || optional || devOptional))
+    .filter(
+      ([path, { dev, optional, devOptional }]) =>
+        which === "all" || (!dev && (OPTIONAL_IN_IMAGE.includes(path) || !(optional || devOptional))),
+    )
     .map(([path]) => path);
 }
+
+/** In the words of the image's builder. */
+const TARGETARCH = process.arch === "x64" ? "amd64" : process.arch;
 
 function copyContext(target: string): void {
   for (const path of contextPaths()) cpSync(join(ROOT, path), join(target, path), { recursive: true });
@@ -98,7 +107,7 @@ function apply(
     }
     case "RUN":
       if (packages === "checkout" && text.startsWith("npm ci ")) installFromCheckout(text, directory);
-      else runCommand(directory, "/bin/sh", "-c", text);
+      else runCommand(directory, "/bin/sh", "-c", `TARGETARCH=${TARGETARCH}; ${text}`);
       return image;
     case "ENTRYPOINT":
       return { ...image, entrypoint: execForm(text) };

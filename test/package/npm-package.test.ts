@@ -45,7 +45,7 @@ describe("the npm package", function () {
   after(() => rmSync(folder, { recursive: true }));
 
   it("holds the built program, the examples, the manual and the licence", () => {
-    const built = filesOf("src").map((path) => path.replace(/^src(.*)\.ts$/, "dist$1.js"));
+    const built = filesOf("src").map((path) => path.replace(/^src/, "dist").replace(/\.ts$/, ".js"));
     const examples = filesOf("manifests/examples");
     expect(built.length).to.be.greaterThan(50);
     expect(examples.length).to.be.greaterThan(10);
@@ -58,13 +58,15 @@ describe("the npm package", function () {
 
   it("brings every package that its program imports", () => {
     const { dependencies } = JSON.parse(readFileSync(join(content, "package.json"), "utf8"));
+    // Where there is no koffi, Node's own sockets do; uplot is sent to browsers as it is.
+    const expected = [...Object.keys(dependencies).filter((name) => name !== "uplot"), "koffi"];
     const imported = filesOf("dist", content).flatMap((file) => {
       const text = readFileSync(join(content, file), "utf8");
       const lines = /^(?:import|export)\b[^"]*\bfrom "([^".][^"]*)"|\bimport\("([^".][^"]*)"\)/gm;
       return [...text.matchAll(lines)].map((match) => match[1] ?? match[2]!);
     });
     const packages = imported.filter((name) => !name.startsWith("node:")).map(packageName);
-    expect([...new Set(packages)].sort()).to.deep.equal(Object.keys(dependencies).sort());
+    expect([...new Set(packages)].sort()).to.deep.equal(expected.sort());
   });
 
   it("has a command that runs by its first line", () => {

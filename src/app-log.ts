@@ -1,0 +1,44 @@
+/** What the control plane has to say of its own state, as log lines and as what `/api/problems` shows. */
+
+import { objectKey } from "./mesh/objects.ts";
+import { PROBLEMS, type Problem, type ProblemBook, subjectKey } from "./mesh/problem.ts";
+import type { ConditionChange } from "./registry/registry.ts";
+import type { Logger } from "./runtime.ts";
+import type { ProblemReport } from "./telemetry/api-reports.ts";
+
+export function problemReports(book: ProblemBook): readonly ProblemReport[] {
+  return Array.from(book.all(), ({ problem, sinceMs }) => ({
+    ...problem,
+    ...PROBLEMS[problem.code],
+    sinceMs,
+  }));
+}
+
+export function logProblem(logger: Logger, { code, object, path, message }: Problem): void {
+  // Said by who saw it, with more about it.
+  if (code === "UpstreamLoop") return;
+  const { severity, remedy } = PROBLEMS[code];
+  const component = object.kind === "Upstream" ? "dns.server" : "dns.registry";
+  const fields = { component, code, object: subjectKey(object), path, remedy };
+  if (severity === "info") logger.info(fields, message);
+  else logger.warn(fields, message);
+}
+
+/**
+ * Without addresses: a large service changes those with every answer. What the first read finds (`isReady` false)
+ * is summed up by "ready".
+ */
+export function logCondition(logger: Logger, change: ConditionChange, isReady: boolean): void {
+  const { host, object, before, after, reason } = change;
+  const fields = {
+    component: "dns.registry",
+    host,
+    object: objectKey(object),
+    before,
+    after,
+    reason: reason || undefined,
+  };
+  if (after === undefined) logger.info(fields, `host ${host} is forwarded now`);
+  else if (before === undefined && !isReady) logger.debug(fields, `host ${host} is ${after}`);
+  else logger.info(fields, `host ${host} is ${after}`);
+}
