@@ -3,10 +3,10 @@
 import { renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Figure, figureTable, type Report } from "../support/performance-page.ts";
+import type { ListeningProgram } from "../support/program.ts";
 import { median } from "../support/statistics.ts";
 import { entryAt, FORMS, fileOf, manifest, writeFolder } from "./manifests.ts";
 import { untilAnswered } from "./messages.ts";
-import type { Server } from "./server.ts";
 import { quiet, sleep, withWorkspace } from "./workspace.ts";
 
 const ENTRIES = 10_000;
@@ -40,7 +40,7 @@ const INTRODUCTION = `From before the file is written until a query over UDP is 
 millisecond; median and worst of ${EDITS} edits. The program waits 15 ms for a writer to have finished.`;
 
 async function measureEdits(
-  server: Server,
+  server: ListeningProgram,
   folder: string,
   edition: number,
   write: (path: string, text: string) => void,

@@ -3,9 +3,9 @@
 import { spawn } from "node:child_process";
 import { renameSync } from "node:fs";
 import { join } from "node:path";
+import { stop } from "../support/child.ts";
 import { figureTable, type Report } from "../support/performance-page.ts";
 import { median } from "../support/statistics.ts";
-import { stop } from "./child.ts";
 import { writeFolder, writeStaticFolder } from "./manifests.ts";
 import { generatorName, type LoadResult, runLoad } from "./query-load.ts";
 import { quiet, withWorkspace } from "./workspace.ts";

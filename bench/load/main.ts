@@ -1,6 +1,7 @@
-/** `node bench/load/main.ts [start|change|latency|cpu]...`: measures, all without names, and writes docs/performance.md. */
+/** `node bench/load/main.ts [start|change|latency|api|cpu]...`: measures, all without names, and writes docs/performance.md. */
 
 import { loadNow, type Part, type Report, writeReport } from "../support/performance-page.ts";
+import { measureApi } from "./api.ts";
 import { measureChange } from "./change.ts";
 import { measureCpu } from "./cpu.ts";
 import { measureLatency } from "./latency.ts";
@@ -10,6 +11,7 @@ const BENCHES = {
   start: measureStart,
   change: measureChange,
   latency: measureLatency,
+  api: measureApi,
   cpu: measureCpu,
 } as const satisfies Partial<Record<Part, () => Promise<Report>>>;
 const NAMES = Object.keys(BENCHES) as (keyof typeof BENCHES)[];

@@ -1,6 +1,13 @@
-/** A small DNS server to measure against, run as a child process: `responder.ts bare HOST` or `responder.ts upstream`. */
+/** A small DNS server to measure against, run as a child process: `responder.ts bare HOST`,
+ * `responder.ts batch HOST` or `responder.ts upstream`. */
 
 import { createSocket, type Socket } from "node:dgram";
+import { openBatchBackEnd } from "../../src/native/batch-back-end.ts";
+import { openBatchSockets } from "../../src/native/batch-sockets.ts";
+import { loadSystemCalls } from "../../src/native/system-calls.ts";
+import { systemClock } from "../../src/runtime.ts";
+import { SharedSeries } from "../../src/series.ts";
+import { QUERY_SERIES, QueryMetrics } from "../../src/server/metrics.ts";
 import { encodeName } from "./messages.ts";
 import { UNCACHED } from "./uncached.ts";
 
@@ -11,16 +18,42 @@ const ADDRESS = Buffer.from([0xc0, HEADER_OCTETS, 0, TYPE_A, 0, 1, 0, 0, 0x01, 0
 const TTL_AT = 6;
 
 const [kind, host] = process.argv.slice(2);
-const socket = createSocket("udp4");
-if (kind === "bare") sendOneAnswer(socket, host ?? "");
-else answerAnything(socket);
 process.on("SIGTERM", () => process.exit());
 // Whoever started it is gone.
 process.on("disconnect", () => process.exit());
-socket.bind(0, "127.0.0.1", () => process.send?.(socket.address().port));
+if (kind === "batch") await answerInBatches(host ?? "");
+else answerWithDgram();
+
+function answerWithDgram(): void {
+  const socket = createSocket("udp4");
+  if (kind === "bare") sendOneAnswer(socket, host ?? "");
+  else answerAnything(socket);
+  socket.bind(0, "127.0.0.1", () => process.send?.(socket.address().port));
+}
+
+async function answerInBatches(host: string): Promise<void> {
+  const calls = await loadSystemCalls();
+  const listen = [{ address: "127.0.0.1", port: 0, isDefault: false }];
+  const { handles, addresses } = openBatchSockets(calls, listen, false);
+  const backEnd = await openBatchBackEnd({ handles, calls });
+  const reply = oneAnswer(host);
+  const handle = (message: Uint8Array) => {
+    reply[0] = message[0]!;
+    reply[1] = message[1]!;
+    return reply.length;
+  };
+  const metrics = new QueryMetrics(new SharedSeries(QUERY_SERIES));
+  const parts = { engine: { reply, handle }, metrics, clock: systemClock, reusePort: false };
+  await backEnd.openUdp(parts, listen);
+  process.send?.(addresses[0]!.port);
+}
+
+function oneAnswer(host: string): Buffer {
+  return Buffer.concat([header(1), encodeName(host), Buffer.from([0, TYPE_A, 0, 1]), ADDRESS]);
+}
 
 function sendOneAnswer(socket: Socket, host: string): void {
-  const answer = Buffer.concat([header(1), encodeName(host), Buffer.from([0, TYPE_A, 0, 1]), ADDRESS]);
+  const answer = oneAnswer(host);
   socket.on("message", (message, { port, address }) => {
     answer[0] = message[0]!;
     answer[1] = message[1]!;

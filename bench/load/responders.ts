@@ -3,7 +3,7 @@
 import { fork } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
-import { stop } from "./child.ts";
+import { stop } from "../support/child.ts";
 
 export interface Responder {
   readonly pid: number;
@@ -14,6 +14,11 @@ export interface Responder {
 /** Sends one ready answer for `host` to whatever comes: the least that any server on `dgram` does. */
 export function startBareResponder(host: string): Promise<Responder> {
   return start(["bare", host]);
+}
+
+/** The same in batches: the least that any server on that back end does. */
+export function startBatchResponder(host: string): Promise<Responder> {
+  return start(["batch", host]);
 }
 
 /** Answers every name. */

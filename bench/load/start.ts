@@ -1,11 +1,11 @@
 /** How long the program takes to be ready with 10,000 entries, how much memory it holds then, and what it costs idle. */
 
 import { join } from "node:path";
+import { cpuMs, residentMiB } from "../support/child.ts";
 import { type Figure, figureTable, type Report } from "../support/performance-page.ts";
+import type { ListeningProgram } from "../support/program.ts";
 import { median } from "../support/statistics.ts";
-import { cpuMs, residentMiB } from "./child.ts";
 import { writeBigFile, writeFolder, writeStaticFolder } from "./manifests.ts";
-import type { Server } from "./server.ts";
 import { quiet, sleep, type Workspace, withWorkspace } from "./workspace.ts";
 
 const ENTRIES = 10_000;
@@ -73,7 +73,7 @@ async function measureSource(workspace: Workspace, source: string, name: string)
   ];
 }
 
-async function idleShare({ pid }: Server): Promise<number> {
+async function idleShare({ pid }: ListeningProgram): Promise<number> {
   await quiet(pid);
   const before = cpuMs(pid);
   await sleep(IDLE_MS);

@@ -3,15 +3,15 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { cpuMs } from "./child.ts";
+import { cpuMs } from "../support/child.ts";
+import { type ListeningProgram, startServe } from "../support/program.ts";
 import { startUpstream } from "./responders.ts";
-import { type Server, startServer } from "./server.ts";
 
 export interface Workspace {
   readonly folder: string;
   readonly upstreamPort: number;
   /** Started servers end with the workspace at the latest. */
-  startServer(source: string): Promise<Server>;
+  startServer(source: string, udp?: "batch" | "dgram"): Promise<ListeningProgram>;
 }
 
 export async function withWorkspace<Result>(
@@ -19,13 +19,13 @@ export async function withWorkspace<Result>(
 ): Promise<Result> {
   const folder = mkdtempSync(join(tmpdir(), "serviceentry-dns-bench-"));
   const upstream = await startUpstream();
-  const servers: Server[] = [];
+  const servers: ListeningProgram[] = [];
   try {
     return await work({
       folder,
       upstreamPort: upstream.port,
-      async startServer(source) {
-        const server = await startServer(source, upstream.port);
+      async startServer(source, udp) {
+        const server = await startServe({ source, udp, upstreamPorts: [upstream.port] });
         servers.push(server);
         return server;
       },
