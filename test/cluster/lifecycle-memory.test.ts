@@ -5,8 +5,11 @@ import { NOT_FOUND } from "../../src/table/host-table.ts";
 import { aliveKiB, ChurnWorld, hostOfCycle, objectsOfCycle } from "../support/churn-world.ts";
 
 const CYCLES = 600;
-/** Each cycle has seven objects: what is kept of a thousandth of them would show. */
-const MOST_GROWTH_KIB = 400;
+/**
+ * Each cycle has seven objects: a third of a kilobyte kept of each would show. Pools of shared values fill up to their
+ * bounds, and after many other tests the heap is not quite still.
+ */
+const MOST_GROWTH_KIB = 800;
 const NAMES = 50;
 const HOUR_MS = 3_600_000;
 const STEP_MS = 1000;

@@ -31,6 +31,7 @@ class PagedServer {
         this.#tellAsked();
         return { status: 200, retryAfter: undefined, body: octets(body) };
       },
+      close: async () => {},
     };
     const { signal } = new AbortController();
     const read = (raw: unknown) => ({ value: raw });

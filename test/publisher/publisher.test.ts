@@ -1,6 +1,7 @@
 import { expect } from "chai";
 import { PUBLISHED_NAMESPACE } from "../../src/mesh/publication.ts";
 import { serviceName } from "../../src/publisher/names.ts";
+import { objectLine } from "../../src/watcher/snapshot-objects.ts";
 import type { ApiObject, ScriptedApiServer } from "../support/scripted-api-server.ts";
 import { host } from "./fixture.ts";
 import {
@@ -535,11 +536,9 @@ describe("Publisher", () => {
     const [slice] = published(server, "EndpointSlice");
     // Somebody else writes, and our watch does not tell yet.
     server.apply({ ...slice!, endpoints: [] });
-    replica.store.put(
-      "ServiceEntry",
-      { ...[...replica.store.all("ServiceEntry").values()][0]!, resourceVersion: "x", endpoints: [] },
-      0,
-    );
+    const [known] = replica.store.all("ServiceEntry").values();
+    const [, fields] = JSON.parse(objectLine(["ServiceEntry", known!]));
+    replica.store.put("ServiceEntry", { ...fields, resourceVersion: "x", endpoints: [] }, 0);
     replica.store.flush();
     replica.clock.advance(10_000);
     await comes(() => slices(server)[0] === "IPv4 http=8000", "the empty slice", replica);

@@ -32,7 +32,12 @@ import {
   UNFINISHED_FILE,
   writeSnapshot,
 } from "../../src/watcher/snapshot-file.ts";
-import { keptObjects, restoreObjects } from "../../src/watcher/snapshot-objects.ts";
+import {
+  type KeptObject,
+  keptObjects,
+  objectLine,
+  restoreObjects,
+} from "../../src/watcher/snapshot-objects.ts";
 import { parseHostName } from "../../src/wire/host-name.ts";
 import { FixedRandom, plainClient, serviceEntry, until } from "../cluster/fixture.ts";
 import { anyObject, type WorldObject } from "../support/arbitrary-objects.ts";
@@ -167,7 +172,9 @@ describe("Snapshot", function () {
           restoreObjects(read.content.objects, after, 0);
           for (const kind of KINDS) {
             expect([...after.all(kind).keys()]).to.deep.equal([...before.all(kind).keys()]);
-            expect(plain([...after.all(kind).values()])).to.deep.equal(plain([...before.all(kind).values()]));
+            expect(plain([...after.all(kind).values()] as WorldObject[])).to.deep.equal(
+              plain([...before.all(kind).values()] as WorldObject[]),
+            );
           }
         }),
         { numRuns: 25 },
@@ -549,7 +556,7 @@ function putAny(store: MeshStore, object: WorldObject): void {
   store.put<Kind>(object.ref.kind, object, 0);
 }
 
-/** Without the difference between a field that is undefined and one that is not there. */
-function plain(objects: readonly unknown[]): unknown {
-  return JSON.parse(JSON.stringify(objects));
+/** Field by field, whatever class an object is of; one that is undefined is as one that is not there. */
+function plain(objects: readonly WorldObject[]): unknown {
+  return objects.map((object) => JSON.parse(objectLine([object.ref.kind, object] as unknown as KeptObject)));
 }
