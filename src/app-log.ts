@@ -40,5 +40,12 @@ export function logCondition(logger: Logger, change: ConditionChange, isReady: b
   };
   if (after === undefined) logger.info(fields, `host ${host} is forwarded now`);
   else if (before === undefined && !isReady) logger.debug(fields, `host ${host} is ${after}`);
+  else if (TROUBLE.has(after)) logger.warn(fields, `host ${host} is ${after}: ${TROUBLE.get(after)}`);
   else logger.info(fields, `host ${host} is ${after}`);
 }
+
+/** What clients notice of a condition that somebody should look at. */
+const TROUBLE: ReadonlyMap<string, string> = new Map([
+  ["stale", "upstream fails, so its last good addresses are answered; it is asked again by itself"],
+  ["unresolved", "clients get SERVFAIL; it is asked again by itself"],
+]);

@@ -53,7 +53,7 @@ describe("log of the control plane", () => {
     expect(lines.map(({ level, message }) => `${level} ${message}`)).to.deep.equal([
       "debug host a.example.com is ok",
       "info host a.example.com is ok",
-      "info host a.example.com is stale",
+      "warn host a.example.com is stale: upstream fails, so its last good addresses are answered; it is asked again by itself",
       "info host a.example.com is forwarded now",
     ]);
     expect(lines[0]?.fields).to.include({ reason: undefined, object: "ServiceEntry/team/a" });

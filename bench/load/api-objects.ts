@@ -2,13 +2,17 @@
 
 import type { ApiObject } from "../../test/support/scripted-api-server.ts";
 
-function metadata(name: string, index: number, written = "2026-01-01T00:00:00Z") {
+const FIRST_WRITTEN = "2026-01-01T00:00:00Z";
+const FIRST_FIELDS = managedFields(FIRST_WRITTEN);
+
+function metadata(name: string, index: number, written = FIRST_WRITTEN) {
   const labels = { app: name, "app.kubernetes.io/name": name, "app.kubernetes.io/managed-by": "Helm" };
   return {
     name: `${name}-${index}`,
     namespace: `team-${index % 50}`,
     labels,
-    managedFields: managedFields(written),
+    // One value for all that were never written again: a hundred thousand of them are held at once.
+    managedFields: written === FIRST_WRITTEN ? FIRST_FIELDS : managedFields(written),
   };
 }
 
@@ -79,31 +83,39 @@ export function namespace(index: number): ApiObject {
   return { apiVersion: "v1", kind: "Namespace", metadata: rest, status: { phase: "Active" } };
 }
 
+const PROBE = {
+  httpGet: { path: "/healthz", port: 8080, scheme: "HTTP" },
+  periodSeconds: 10,
+  timeoutSeconds: 1,
+};
+const CONTAINER = {
+  name: "main",
+  image: "registry.example.com/team/program:1.2.3",
+  env: Array.from({ length: 15 }, (_, each) => ({ name: `VARIABLE_${each}`, value: "a value of it" })),
+  livenessProbe: PROBE,
+};
+const CONTAINERS = [CONTAINER, { ...CONTAINER, name: "second" }];
+const CONDITIONS = [
+  "PodReadyToStartContainers",
+  "Initialized",
+  "Ready",
+  "ContainersReady",
+  "PodScheduled",
+].map((type) => ({ type, status: "True", lastTransitionTime: FIRST_WRITTEN }));
+
 export function pod(index: number): ApiObject {
   const podIP = `10.${index >> 16}.${(index >> 8) % 256}.${index % 256}`;
-  const probe = {
-    httpGet: { path: "/healthz", port: 8080, scheme: "HTTP" },
-    periodSeconds: 10,
-    timeoutSeconds: 1,
-  };
-  const env = Array.from({ length: 15 }, (_, each) => ({ name: `VARIABLE_${each}`, value: "a value of it" }));
-  const container = {
-    name: "main",
-    image: "registry.example.com/team/program:1.2.3",
-    env,
-    livenessProbe: probe,
-  };
-  const types = ["PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled"];
-  const conditions = types.map((type) => ({
-    type,
-    status: "True",
-    lastTransitionTime: "2026-01-01T00:00:00Z",
-  }));
   return {
     apiVersion: "v1",
     kind: "Pod",
     metadata: metadata("pod", index),
-    spec: { containers: [container, { ...container, name: "second" }], nodeName: `node-${index % 100}` },
-    status: { phase: "Running", conditions, hostIP: "192.168.0.1", podIP, podIPs: [{ ip: podIP }] },
+    spec: { containers: CONTAINERS, nodeName: `node-${index % 100}` },
+    status: {
+      phase: "Running",
+      conditions: CONDITIONS,
+      hostIP: "192.168.0.1",
+      podIP,
+      podIPs: [{ ip: podIP }],
+    },
   };
 }

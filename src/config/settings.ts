@@ -35,7 +35,7 @@ export const SETTINGS = {
     kind: "listenAddress",
     default: "127.0.0.1:9154",
     restartNeeded: true,
-    meaning: "Address of the API endpoint: /api/hosts and /api/problems, for localhost only.",
+    meaning: "Address of the API endpoint, for localhost only: the status page, /api/* and orders by POST.",
   },
   source: {
     feature: "Source",
