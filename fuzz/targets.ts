@@ -26,7 +26,7 @@ export interface Target {
 }
 
 /** In segments of one octet it is some thousand events: the time of one input is not that of a whole stream. */
-const MAX_STREAM_OCTETS = 2048;
+const MAX_STREAM_OCTETS = 768;
 
 const query = new Query();
 const other = new Query();
