@@ -40,15 +40,16 @@ const MAX_CNAME_DEPTH = 8;
 const UNUSABLE_TTL_SECONDS = 5;
 
 /**
- * A lookup on c-ares. Every question has a `Resolver`, and so a source port, of its own: one that lives longer
- * learns from fast replies to give up after about a second, whatever its `timeout` says. c-ares asks for the
- * name as it is: its `query` functions know no search list. It sends no EDNS, caches nothing, and rounds its
- * own timeout up to whole seconds, so a caller in a hurry aborts.
+ * A lookup on c-ares. A `Resolver` asks one question at a time, and few in its life: one that lives longer learns
+ * from fast replies to give up after about a second, whatever its `timeout` says. c-ares asks for the name as it is:
+ * its `query` functions know no search list. It sends no EDNS, caches nothing, closes the socket (and gives up its
+ * source port) when nothing is asked, and rounds its own timeout up to whole seconds, so a caller in a hurry aborts.
  */
 export function createCaresLookup(): Lookup {
+  const resolvers = new Resolvers();
   return async (name, family, server, signal) => {
     try {
-      return await lookUp(name, family, (question) => ask(server, signal, question));
+      return await lookUp(name, family, (question) => resolvers.ask(server, signal, question));
     } catch (error) {
       return resultOfError(error);
     }
@@ -75,20 +76,69 @@ async function lookUp(
   return { kind: "failed", failure: "badresp" };
 }
 
-async function ask<T>(
-  server: UpstreamServer,
-  signal: AbortSignal,
-  question: (resolver: Resolver) => Promise<T>,
-): Promise<T> {
-  signal.throwIfAborted();
-  const resolver = new Resolver({ timeout: ACCEPT_REPLY_MS, tries: 1 });
-  resolver.setServers([formatServer(server)]);
-  const cancel = () => resolver.cancel();
-  signal.addEventListener("abort", cancel, { once: true });
-  try {
-    return await question(resolver);
-  } finally {
-    signal.removeEventListener("abort", cancel);
+/** c-ares makes up its mind about a server with the third reply. */
+const MOST_QUESTIONS = 3;
+/** As many as may be asked at once. */
+const MOST_WAITING = 64;
+
+interface Used {
+  readonly resolver: Resolver;
+  /** So far. */
+  questions: number;
+}
+
+/** To make one costs four times as much as to ask. */
+class Resolvers {
+  /** By server, those that may be asked once more. */
+  readonly #waiting = new Map<string, Used[]>();
+  #count = 0;
+
+  async ask<T>(
+    server: UpstreamServer,
+    signal: AbortSignal,
+    question: (resolver: Resolver) => Promise<T>,
+  ): Promise<T> {
+    signal.throwIfAborted();
+    const key = formatServer(server);
+    const used = this.#take(key);
+    const cancel = () => used.resolver.cancel();
+    signal.addEventListener("abort", cancel, { once: true });
+    try {
+      const answer = await question(used.resolver);
+      this.#putBack(key, used);
+      return answer;
+    } catch (error) {
+      // Of a server that said no there is nothing to learn; any other failure is the end of it.
+      if (resultOfError(error).kind === "denied") this.#putBack(key, used);
+      throw error;
+    } finally {
+      signal.removeEventListener("abort", cancel);
+    }
+  }
+
+  #take(key: string): Used {
+    const known = this.#waiting.get(key)?.pop();
+    if (known !== undefined) {
+      this.#count -= 1;
+      return known;
+    }
+    const resolver = new Resolver({ timeout: ACCEPT_REPLY_MS, tries: 1 });
+    resolver.setServers([key]);
+    return { resolver, questions: 0 };
+  }
+
+  #putBack(key: string, used: Used): void {
+    used.questions += 1;
+    if (used.questions >= MOST_QUESTIONS) return;
+    if (this.#count >= MOST_WAITING) {
+      // They may be of servers that nobody asks any more.
+      this.#waiting.clear();
+      this.#count = 0;
+    }
+    const waiting = this.#waiting.get(key);
+    if (waiting === undefined) this.#waiting.set(key, [used]);
+    else waiting.push(used);
+    this.#count += 1;
   }
 }
 

@@ -65,7 +65,7 @@ interface Target {
   readonly name: HostName;
   readonly family: Family;
   /** How often each namespace wants it; shared by both families. */
-  readonly namespaces: Map<Namespace, number>;
+  namespaces: ReadonlyMap<Namespace, number>;
   knowledge: Knowledge;
   /** When the lookup that waits or runs was due. */
   dueAtMs: MonotonicMs;
@@ -81,6 +81,7 @@ export class Refresher implements Closeable {
   #clusterUpstreams: UpstreamOrder;
   #otherUpstreams: UpstreamOrder;
   readonly #targets = new Map<HostName, Readonly<Record<Family, Target>>>();
+  readonly #onlyOne = new Map<Namespace, ReadonlyMap<Namespace, number>>();
   /** When to look up next. A target is either here, or waits for admission, or has an attempt. */
   readonly #lookups = new Schedule<Target>();
   /** When what is known changes by time alone. */
@@ -117,7 +118,7 @@ export class Refresher implements Closeable {
     } else {
       const { namespaces } = known.A;
       const before = namespaces.get(namespace) ?? 0;
-      namespaces.set(namespace, before + 1);
+      share(known, new Map(namespaces).set(namespace, before + 1));
       if (before > 0) return;
       for (const family of FAMILIES) this.#admission.alsoIn(known[family], namespace, nowMs);
     }
@@ -129,9 +130,10 @@ export class Refresher implements Closeable {
     const known = this.#targets.get(name);
     const count = known?.A.namespaces.get(namespace);
     if (known === undefined || count === undefined) return;
-    const { namespaces } = known.A;
+    const namespaces = new Map(known.A.namespaces);
     if (count > 1) namespaces.set(namespace, count - 1);
     else namespaces.delete(namespace);
+    share(known, namespaces);
     if (namespaces.size > 0) return;
     this.#targets.delete(name);
     for (const family of FAMILIES) this.#forget(known[family]);
@@ -218,7 +220,7 @@ export class Refresher implements Closeable {
   }
 
   #add(name: HostName, namespace: Namespace, nowMs: MonotonicMs): void {
-    const namespaces = new Map([[namespace, 1]]);
+    const namespaces = this.#onlyOf(namespace);
     const kept = this.#recalled.get(name);
     this.#recalled.delete(name);
     const wallAheadMs = this.#options.clock.wallMs() - nowMs;
@@ -234,6 +236,16 @@ export class Refresher implements Closeable {
     const targets = { A: target("A"), AAAA: target("AAAA") };
     this.#targets.set(name, targets);
     for (const family of FAMILIES) this.#lookups.set(targets[family], nowMs);
+  }
+
+  /** Nearly all names are wanted once, by one namespace: one map serves all of its names. */
+  #onlyOf(namespace: Namespace): ReadonlyMap<Namespace, number> {
+    const known = this.#onlyOne.get(namespace);
+    if (known !== undefined) return known;
+    if (this.#onlyOne.size >= MOST_NAMESPACES) this.#onlyOne.clear();
+    const only = new Map([[namespace, 1]]);
+    this.#onlyOne.set(namespace, only);
+    return only;
   }
 
   #upstreamsOf({ name }: Target): UpstreamOrder {
@@ -351,6 +363,13 @@ export class Refresher implements Closeable {
 
 /** Long enough for the first objects to be compiled; later, what was kept would be too old to begin with. */
 const RECALL_MS = 60_000;
+
+/** More than a cluster has. */
+const MOST_NAMESPACES = 20_000;
+
+function share(known: Readonly<Record<Family, Target>>, namespaces: ReadonlyMap<Namespace, number>): void {
+  for (const family of FAMILIES) known[family].namespaces = namespaces;
+}
 
 function priorityOf(target: Target): Priority {
   if (target.gaveWay || target.knowledge.failures > 0) return "suspect";

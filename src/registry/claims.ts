@@ -101,8 +101,8 @@ export class Claims {
 
 /** Less than 0: of two entries that the viewer sees `a` comes first, of whatever host. */
 export function compareClaims(
-  a: HostPlan,
-  b: HostPlan,
+  a: Pick<HostPlan, "entry" | "visibility">,
+  b: Pick<HostPlan, "entry" | "visibility">,
   viewer: Namespace | undefined,
   isTrusted: ClaimContext["isTrusted"],
 ): number {
@@ -116,7 +116,7 @@ export function isVisible({ visibility }: HostPlan, viewer: Namespace | undefine
 const NOBODY: readonly HostPlan[] = [];
 
 function nearnessOf(
-  plan: HostPlan,
+  plan: Pick<HostPlan, "entry" | "visibility">,
   viewer: Namespace | undefined,
   isTrusted: ClaimContext["isTrusted"],
 ): Nearness {
@@ -129,11 +129,11 @@ const CLASS_BITS = Object.fromEntries(CLIENT_CLASSES.map((client, at) => [client
   Record<ClientClass, number>
 >;
 
-function namespaceOf({ entry }: HostPlan): Namespace {
+function namespaceOf({ entry }: Pick<HostPlan, "entry">): Namespace {
   return entry.ref.namespace;
 }
 
-function compareAge({ entry: a }: HostPlan, { entry: b }: HostPlan): number {
+function compareAge({ entry: a }: Pick<HostPlan, "entry">, { entry: b }: Pick<HostPlan, "entry">): number {
   return (
     compare(a.createdAtMs ?? Number.POSITIVE_INFINITY, b.createdAtMs ?? Number.POSITIVE_INFINITY) ||
     compare(a.ref.name, b.ref.name) ||

@@ -83,7 +83,7 @@ export function isPlain(state: HostState): boolean {
     publishedEntries.length === 0 &&
     state.pendingUntilMs.size === 0 &&
     !state.hasProblems &&
-    parts.every(({ names, selectors, reads }) => names.length + selectors.length + reads.size === 0)
+    parts.every(({ names, selectors, reads }) => names.length + selectors.length + reads.length === 0)
   );
 }
 

@@ -19,7 +19,7 @@ export interface Linked {
   readonly names: readonly LinkedName[];
   readonly selectors: readonly SelectorTarget[];
   /** Every name that was looked up as an own host: when one of them comes or goes, link again. */
-  readonly reads: ReadonlySet<HostName>;
+  readonly reads: readonly HostName[];
   readonly problems: readonly Problem[];
 }
 
@@ -120,10 +120,12 @@ export function link(plan: HostPlan, context: LinkContext): Linked {
       isItself: itself.has(name),
     })),
     selectors: [...selectors.values()],
-    reads,
+    reads: reads.size === 0 ? NO_READS : [...reads],
     problems,
   };
 }
+
+const NO_READS: readonly HostName[] = [];
 
 /** What an endpoint's host has, with the endpoint's own weight, and its place where the host says none. */
 function under(by: Weighted, own: Weighted): Weighted {

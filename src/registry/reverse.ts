@@ -13,6 +13,7 @@ import type { HostRecord, HostVariant, HostView } from "../table/host-record.ts"
 import { type HostName, isWildcard } from "../wire/host-name.ts";
 import { FAMILIES, type IpAddress, ipAddressOctets } from "../wire/ip-address.ts";
 import type { HostPlan } from "./host-plan.ts";
+import { Multimap } from "./multimap.ts";
 
 import type { RegistrySettings } from "./settings.ts";
 
@@ -22,7 +23,10 @@ export type ReverseSettings = Pick<
 >;
 
 /** Negative: `a` comes first for the client; both are visible to it. `viewer` undefined: an unknown namespace. */
-export type Precedence = (a: HostPlan, b: HostPlan, viewer: Namespace | undefined) => number;
+export type Precedence = (a: Claimant, b: Claimant, viewer: Namespace | undefined) => number;
+
+/** What counts of a plan here: the rest of it is not kept. */
+export type Claimant = Pick<HostPlan, "entry" | "visibility">;
 
 export class ReverseIndex {
   #settings: ReverseSettings;
@@ -30,7 +34,7 @@ export class ReverseIndex {
   readonly #precedence: Precedence;
   readonly #hosts = new Map<HostName, readonly NamedView[]>();
   /** By reverse name: the hosts with a view that answers its address. */
-  readonly #sharers = new Map<HostName, Set<HostName>>();
+  readonly #sharers = new Multimap<HostName, HostName>();
   /** By reverse name: the addresses in question, our own Service's among them. */
   readonly #addresses = new Map<HostName, IpAddress>();
   #ownNames: ReadonlySet<HostName>;
@@ -49,7 +53,7 @@ export class ReverseIndex {
   change(
     host: HostName,
     record: HostRecord | undefined,
-    winners: readonly (HostPlan | undefined)[],
+    winners: readonly (Claimant | undefined)[],
   ): ReadonlySet<HostName> {
     const touched = new Set<HostName>();
     this.#withdraw(host, touched);
@@ -69,7 +73,7 @@ export class ReverseIndex {
     }
     const address = this.#addresses.get(name);
     if (address === undefined) return undefined;
-    const pointers = this.#pointersOf(address, this.#sharers.get(name) ?? new Set());
+    const pointers = this.#pointersOf(address, [...this.#sharers.get(name)]);
     return pointers.length === 0 ? undefined : this.#record(name, pointers);
   }
 
@@ -96,9 +100,7 @@ export class ReverseIndex {
     for (const address of allAddresses(views)) {
       if (!this.#isAllocated(address) && !isPublished(views, address)) continue;
       const name = reverseName(address);
-      const sharers = this.#sharers.get(name) ?? new Set();
-      sharers.add(host);
-      this.#sharers.set(name, sharers);
+      this.#sharers.add(name, host);
       this.#addresses.set(name, address);
       touched.add(name);
     }
@@ -107,18 +109,15 @@ export class ReverseIndex {
   #withdraw(host: HostName, touched: Set<HostName>): void {
     for (const address of allAddresses(this.#hosts.get(host) ?? [])) {
       const name = reverseName(address);
-      const sharers = this.#sharers.get(name);
-      if (sharers?.delete(host) !== true) continue;
+      if (!this.#sharers.drop(name, host)) continue;
       touched.add(name);
-      if (sharers.size > 0) continue;
-      this.#sharers.delete(name);
-      this.#addresses.delete(name);
+      if (!this.#sharers.has(name)) this.#addresses.delete(name);
     }
     this.#hosts.delete(host);
   }
 
   /** Disjoint, the one for all clients last; empty: nobody is told a host. */
-  #pointersOf(address: IpAddress, hosts: ReadonlySet<HostName>): readonly Pointer[] {
+  #pointersOf(address: IpAddress, hosts: readonly HostName[]): readonly Pointer[] {
     const shares = this.#sharesOf(hosts);
     const forAll = this.#pointerFor(address, shares, undefined);
     const namespacesOf = new Map<HostName | undefined, Set<Namespace>>();
@@ -134,12 +133,12 @@ export class ReverseIndex {
     return forAll === undefined ? pointers : [...pointers, { visibleTo: "all", pointer: forAll }];
   }
 
-  #sharesOf(hosts: ReadonlySet<HostName>): readonly Share[] {
-    const shares = [...hosts].map((host): Share => ({ host, views: this.#hosts.get(host)! }));
+  #sharesOf(hosts: readonly HostName[]): readonly Share[] {
+    const shares = hosts.map((host): Share => ({ host, views: this.#hosts.get(host)! }));
     if (shares.length <= MAX_SHARERS) return shares;
     return shares
       .map((share) => ({ share, winner: share.views.find(({ winner }) => winner !== undefined)?.winner }))
-      .filter((each): each is { share: Share; winner: HostPlan } => each.winner !== undefined)
+      .filter((each): each is { share: Share; winner: Claimant } => each.winner !== undefined)
       .sort((a, b) =>
         this.#compare({ ...a.share, winner: a.winner }, { ...b.share, winner: b.winner }, undefined),
       )
@@ -152,10 +151,10 @@ export class ReverseIndex {
     shares: readonly Share[],
     viewer: Namespace | undefined,
   ): HostName | undefined {
-    let best: { readonly host: HostName; readonly winner: HostPlan } | undefined;
+    let best: { readonly host: HostName; readonly winner: Claimant } | undefined;
     for (const { host, views } of shares) {
       const view = views.find((each) => isSeenBy(each, viewer));
-      if (view?.winner === undefined || !view.addresses.has(address)) continue;
+      if (view?.winner === undefined || !view.addresses.includes(address)) continue;
       const share = { host, winner: view.winner };
       if (best === undefined || this.#compare(share, best, viewer) < 0) best = share;
     }
@@ -163,8 +162,8 @@ export class ReverseIndex {
   }
 
   #compare(
-    a: { readonly host: HostName; readonly winner: HostPlan },
-    b: { readonly host: HostName; readonly winner: HostPlan },
+    a: { readonly host: HostName; readonly winner: Claimant },
+    b: { readonly host: HostName; readonly winner: Claimant },
     viewer: Namespace | undefined,
   ): number {
     if (a.winner.entry === b.winner.entry) {
@@ -219,10 +218,10 @@ interface Pointer {
 /** One view of a host: the virtual addresses that its clients may get. */
 interface NamedView {
   readonly visibleTo: HostView["visibleTo"];
-  readonly winner: HostPlan | undefined;
-  readonly addresses: ReadonlySet<IpAddress>;
+  readonly winner: Claimant | undefined;
+  readonly addresses: readonly IpAddress[];
   /** Of the addresses those of a Service that publishes the host. */
-  readonly published: ReadonlySet<IpAddress>;
+  readonly published: readonly IpAddress[];
 }
 
 interface Share {
@@ -242,17 +241,25 @@ function everyClass(choice: number | null): HostView["choices"] {
 }
 
 /** All views where one has an address: a client must not be told what only others see. */
-function namedViews({ views }: HostRecord, winners: readonly (HostPlan | undefined)[]): readonly NamedView[] {
-  const named = views.map(
-    ({ visibleTo, variants }, at): NamedView => ({
+function namedViews({ views }: HostRecord, winners: readonly (Claimant | undefined)[]): readonly NamedView[] {
+  const named = views.map(({ visibleTo, variants }, at): NamedView => {
+    const winner = winners[at];
+    return {
       visibleTo,
-      winner: winners[at],
-      addresses: new Set(variants.flatMap(pointedAddresses)),
-      published: new Set(variants.filter(({ source }) => source === "published").flatMap(pointedAddresses)),
-    }),
-  );
-  return named.some(({ addresses }) => addresses.size > 0) ? named : [];
+      winner: winner && { entry: winner.entry, visibility: winner.visibility },
+      addresses: distinct(variants),
+      published: distinct(variants.filter(({ source }) => source === "published")),
+    };
+  });
+  return named.some(({ addresses }) => addresses.length > 0) ? named : [];
 }
+
+function distinct(variants: readonly HostVariant[]): readonly IpAddress[] {
+  const addresses = [...new Set(variants.flatMap(pointedAddresses))];
+  return addresses.length === 0 ? NO_ADDRESSES : addresses;
+}
+
+const NO_ADDRESSES: readonly IpAddress[] = [];
 
 function pointedAddresses({ source, answers }: HostVariant): readonly IpAddress[] {
   if (source !== "virtual" && source !== "published") return [];
@@ -263,7 +270,7 @@ function pointedAddresses({ source, answers }: HostVariant): readonly IpAddress[
 }
 
 function isPublished(views: readonly NamedView[], address: IpAddress): boolean {
-  return views.some(({ published }) => published.has(address));
+  return views.some(({ published }) => published.includes(address));
 }
 
 function allAddresses(views: readonly NamedView[]): ReadonlySet<IpAddress> {

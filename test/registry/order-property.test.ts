@@ -135,6 +135,11 @@ function shownWorld(world: World): unknown {
   return {
     table: shownTable(snapshot),
     wanted: [...world.wanted].sort(),
+    rows: world.registry
+      .hosts()
+      .map((row) => JSON.stringify(row))
+      .sort(),
+    counts: world.registry.hostCounts(),
     problems: [...world.problems.all()]
       .map(
         ({ problem }) => `${problem.code} ${subjectKey(problem.object)} ${problem.path} ${problem.message}`,
@@ -203,14 +208,12 @@ describe("the registry's table", () => {
         world.settle();
         for (const { ref } of objects) world.remove(ref.kind, ref.namespace, ref.name);
         world.settle();
-        expect(shownWorld(world)).to.deep.equal({ table: [], wanted: [], problems: [UNRESTRICTED] });
-        expect(world.registry.hostCounts()).to.deep.equal({
-          ok: 0,
-          pending: 0,
-          stale: 0,
-          unresolved: 0,
-          shadowed: 0,
-          rejected: 0,
+        expect(shownWorld(world)).to.deep.equal({
+          table: [],
+          wanted: [],
+          rows: [],
+          counts: { ok: 0, pending: 0, stale: 0, unresolved: 0, shadowed: 0, rejected: 0 },
+          problems: [UNRESTRICTED],
         });
         world.registry.updateSettings(SETTINGS);
       }),
