@@ -29,6 +29,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   telemetry: ["config"],
   cli: ["config", "watcher", "registry", "mesh", "wire", "part-settings.ts"],
   "data-planes.ts": ["config", "native", "data-plane.ts", "data-plane-thread.ts", "part-settings.ts"],
+  "memory-return.ts": ["native"],
   "part-settings.ts": ["config", "data-plane.ts", "refresher", "registry", "watcher"],
   "cluster-writers.ts": ["cluster", "mesh", "publisher", "registry", "reporter"],
   "app-actions.ts": ["config", "data-planes.ts", "refresher", "registry", "telemetry", "wire"],

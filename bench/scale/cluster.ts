@@ -8,7 +8,7 @@ import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { ScriptedApiServer } from "../../test/support/scripted-api-server.ts";
-import { apiEntryAt, namespace, pod, serviceEntry } from "../load/api-objects.ts";
+import { namespace, pod, serviceEntry } from "../load/api-objects.ts";
 import { stop } from "../support/child.ts";
 
 type Order =
@@ -55,8 +55,6 @@ export async function startCluster(count: number, kubeconfig: string): Promise<C
     stop: () => stop(child),
   };
 }
-
-export { apiEntryAt };
 
 if (process.send !== undefined && import.meta.main) await serve();
 

@@ -5,7 +5,7 @@ import { arch, cpus, loadavg, release, totalmem, type } from "node:os";
 import { fileURLToPath } from "node:url";
 
 /** In the order of the page. */
-const PARTS = ["start", "change", "latency", "api", "cpu", "micro"] as const;
+const PARTS = ["start", "change", "latency", "api", "scale", "cpu", "micro"] as const;
 export type Part = (typeof PARTS)[number];
 
 export interface Report {
@@ -47,10 +47,10 @@ export function writeReport(part: Part, report: Report, loadBefore: string): voi
   writeFileSync(PAGE, page.slice(0, begin) + text + page.slice(end));
 }
 
-/** A part that is new has its place behind the one before it. */
+/** A part that is new has its place behind the last one before it that is there. */
 function withPlace(part: Part, page: string): string {
   if (page.includes(beginMark(part))) return page;
-  const before = PARTS[PARTS.indexOf(part) - 1];
+  const before = PARTS.slice(0, PARTS.indexOf(part)).findLast((each) => page.includes(endMark(each)));
   const mark = before === undefined ? "" : endMark(before);
   return page.replace(mark, `${mark}\n\n${beginMark(part)}\n${endMark(part)}`);
 }
