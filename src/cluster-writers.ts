@@ -14,6 +14,7 @@ import type { PublisherNumbers } from "./publisher/metrics.ts";
 import type { PublishedHosts } from "./publisher/published-hosts.ts";
 import { Publisher, type PublisherOptions } from "./publisher/publisher.ts";
 import type { ConditionChange } from "./registry/registry.ts";
+import type { UpstreamError } from "./reporter/event-reasons.ts";
 import type { ReporterNumbers } from "./reporter/metrics.ts";
 import { Reporter } from "./reporter/reporter.ts";
 import { type Closeable, type Logger, systemClock, systemRandom } from "./runtime.ts";
@@ -72,8 +73,9 @@ export class ClusterWriters implements Closeable {
     return this.#publisher.numbers();
   }
 
-  noteCondition(change: ConditionChange): void {
-    this.#reporter?.noteCondition(change);
+  /** `error`: why the host's names have no new addresses, the one that lasts longest; null: none is known. */
+  noteCondition(change: ConditionChange, error: UpstreamError | null): void {
+    this.#reporter?.noteCondition({ ...change, error });
   }
 
   noteProblem(found: Problem): void {

@@ -43,7 +43,7 @@ describe("the program and its cluster", function () {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  async function serve(...flags: readonly string[]): Promise<number> {
+  async function serve(reporter = false, upstreamPort = upstream, keepsSnapshot = true): Promise<number> {
     const port = await freePort();
     running = new Program(
       [
@@ -51,9 +51,9 @@ describe("the program and its cluster", function () {
         `--listen=127.0.0.1:${port}`,
         "--admin=127.0.0.1:0",
         "--api=127.0.0.1:0",
-        `--upstreams=127.0.0.1:${upstream}`,
-        `--snapshot=${join(folder, "snapshot")}`,
-        ...flags,
+        `--upstreams=127.0.0.1:${upstreamPort}`,
+        `--snapshot=${keepsSnapshot ? join(folder, "snapshot") : "off"}`,
+        `--reporter=${reporter}`,
       ],
       { env: { KUBECONFIG: join(folder, "kubeconfig") } },
     );
@@ -64,7 +64,7 @@ describe("the program and its cluster", function () {
   const ask = (port: number, host: string) => addresses(port, host, { type: "A", transport: "udp" });
 
   it("writes Events while it holds the Lease, gives the Lease back, and writes no condition unasked", async () => {
-    await serve("--reporter=true");
+    await serve(true);
     const mismatch = () => server.all("Event").find((each) => each["reason"] === "PortMismatch");
     await eventually(() => mismatch() !== undefined);
     expect(mismatch()).to.have.nested.property("involvedObject.name", "mapped");
@@ -75,9 +75,20 @@ describe("the program and its cluster", function () {
     expect(server.get("ServiceEntry", "default", "mapped")).not.to.have.nested.property("status.conditions");
   });
 
+  it("says in an Event what upstream answers, and since when", async () => {
+    // Nothing is known of the names then.
+    await serve(true, await freePort(), false);
+    const failed = () => server.all("Event").find((each) => each["reason"] === "ResolveFailed");
+    await eventually(() => failed() !== undefined);
+    expect(failed()?.["message"]).to.match(
+      /^Host kmesh-fake\.com: httpbin\.default\..* \(.+\), since 20\d\d-/,
+    );
+    await running!.end();
+  });
+
   it("writes nothing where the reporter is off", async () => {
     const before = server.all("Event").length;
-    await serve("--reporter=false");
+    await serve();
     await running!.end();
     expect(server.all("Event")).to.have.length(before);
   });
@@ -120,9 +131,9 @@ function entry(name: string, spec: Readonly<Record<string, unknown>>) {
 }
 
 async function eventually(condition: () => boolean | Promise<boolean>): Promise<void> {
-  for (let tries = 0; tries < 200; tries += 1) {
+  for (let tries = 0; tries < 300; tries += 1) {
     if (await condition()) return;
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
-  expect.fail("it did not happen within 10 s");
+  expect.fail("it did not happen within 15 s");
 }
