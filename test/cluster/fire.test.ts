@@ -18,8 +18,8 @@ describe("the program under fire", function () {
     await fire?.close();
   });
 
-  function expectSteady(): void {
-    expect(fire.asker.answered).to.be.above(20);
+  async function expectSteady(): Promise<void> {
+    await fire.asker.hasAnswered(20);
     expect(fire.asker.wrong).to.deep.equal([]);
   }
 
@@ -31,7 +31,7 @@ describe("the program under fire", function () {
         story.push(name);
         await fire.suffer(name);
       }
-      expectSteady();
+      await expectSteady();
     } catch (error) {
       const told = `FIRE_SEED=${SEED}: ${story.join("; ")}`;
       throw new Error(`${error instanceof Error ? error.message : error}\n${told}`, { cause: error });
@@ -50,7 +50,7 @@ describe("the program under fire", function () {
     fire.server.cutWatches();
     fire.change(5);
     await fire.healed("another version");
-    expectSteady();
+    await expectSteady();
   });
 
   describe("for longer", () => {
@@ -65,7 +65,7 @@ describe("the program under fire", function () {
       fire.server.holdWatches();
       fire.change(10);
       await fire.healed("watches that hang", 40_000);
-      expectSteady();
+      await expectSteady();
     });
 
     it("finds kinds that appear within half a minute, and is ready before", async () => {

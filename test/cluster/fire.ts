@@ -8,6 +8,7 @@ import { once } from "node:events";
 import { mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "chai";
 import { RecordClass, RecordType } from "../../src/wire/constants.ts";
 import { decodeMessage, encodeMessage } from "../../src/wire/message.ts";
@@ -374,6 +375,15 @@ export class SteadyAsker {
   close(): void {
     clearInterval(this.#timer);
     this.#socket?.close();
+  }
+
+  /** Resolves when at least `count` answers have come; on a busy machine that takes longer than the story. */
+  async hasAnswered(count: number): Promise<void> {
+    const deadlineMs = performance.now() + HEALED_WITHIN_MS;
+    while (this.answered < count) {
+      if (performance.now() > deadlineMs) throw new Error(`only ${this.answered} of ${count} answers`);
+      await sleep(ASK_EVERY_MS);
+    }
   }
 
   #ask(): void {
