@@ -47,7 +47,6 @@ import { ClusterSource } from "./watcher/cluster-source.ts";
 import { FolderSource } from "./watcher/folder-source.ts";
 import { registerSnapshotMetrics, registerWatcherMetrics } from "./watcher/metrics.ts";
 import { Snapshot } from "./watcher/snapshot.ts";
-import type { HostName } from "./wire/host-name.ts";
 
 export interface AppOptions {
   readonly inputs: SettingsInputs;
@@ -171,7 +170,7 @@ export class App {
       emit: (_delta, packed) => this.#dataPlanes.post({ kind: "table", delta: packed }),
       onConditionChanged: (change) => {
         logCondition(logger, change, this.#isReady);
-        this.#writers?.noteCondition(change, this.#lastErrorOf(change.host));
+        this.#writers?.noteCondition(change, this.#registry.lastErrorOf(change.host));
       },
       onPropagated: observePropagation,
       onProgrammed: observeProgramming,
@@ -280,17 +279,6 @@ export class App {
   /** Every claimed host, as `/api/hosts` shows it. */
   hosts(): ReturnType<Registry["hosts"]> {
     return this.#registry.hosts();
-  }
-
-  /** Of the names that the host is resolved by, the error that lasts longest; times are milliseconds since 1970. */
-  #lastErrorOf(host: HostName) {
-    const errors = (this.#registry.namesOf(host) ?? [])
-      .flatMap((name) => Object.values(this.#refresher.describe(name) ?? {}))
-      .flatMap(({ lastError }) => (lastError === null ? [] : [lastError]))
-      .sort((a, b) => a.sinceMs - b.sinceMs);
-    const [first] = errors;
-    const wallAheadMs = systemClock.wallMs() - systemClock.nowMs();
-    return first === undefined ? null : { ...first, sinceMs: first.sinceMs + wallAheadMs };
   }
 
   /** Whether there was a snapshot, which is in force now: the cluster may be away for as long as it likes. */

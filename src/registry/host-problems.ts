@@ -32,7 +32,8 @@ export function reasonOf({ viewers, reason }: Loser): string {
 /** A public host may have an entry of its own in every namespace. */
 const MAX_LISTED = 5;
 
-function listed(namespaces: readonly string[]): string {
+/** "a, b and 3 more". */
+export function listed(namespaces: readonly string[]): string {
   const names = namespaces.slice(0, MAX_LISTED).join(", ");
   return namespaces.length > MAX_LISTED ? `${names} and ${namespaces.length - MAX_LISTED} more` : names;
 }

@@ -3,7 +3,6 @@
 import type { AnswerMode, Kind, Namespace } from "../mesh/objects.ts";
 import type { PublishedState, Publishing } from "../mesh/publication.ts";
 import type { Resolutions } from "../mesh/resolution.ts";
-import type { MonotonicMs } from "../runtime.ts";
 import type { AnswerSource, HostRecord, HostVariant } from "../table/host-record.ts";
 import type { HostName } from "../wire/host-name.ts";
 import { FAMILIES, type Family, type IpAddress } from "../wire/ip-address.ts";
@@ -18,7 +17,7 @@ import {
 } from "./host-plan.ts";
 import { reasonOf } from "./host-problems.ts";
 import type { HostCondition, HostState } from "./host-state.ts";
-import type { Linked } from "./link.ts";
+import { type DescribeName, type RefreshError, refreshOfAll, type WallOf } from "./name-refresh.ts";
 import type { SelectedWorkload } from "./selection.ts";
 
 /** Times are milliseconds since 1970. */
@@ -34,7 +33,7 @@ export interface HostRow {
   /** All that some client may get. */
   readonly addresses: readonly AddressRow[];
   readonly nextRefreshMs: number | null;
-  readonly lastError: { readonly code: string; readonly message: string; readonly sinceMs: number } | null;
+  readonly lastError: RefreshError | null;
   /** Null: whoever sees the entry is answered from it. */
   readonly shadowedBy: {
     readonly namespace: Namespace;
@@ -57,20 +56,6 @@ export interface AddressRow {
   readonly answeredAtMs?: number | null;
 }
 
-/** What the refresher has to say of one name in each family; moments are monotonic. */
-export type DescribeName = (name: HostName) => Readonly<Record<Family, NameDescription>> | undefined;
-export interface NameDescription {
-  /** When upstream last said anything that counts; undefined: never. */
-  readonly answeredAtMs?: MonotonicMs | undefined;
-  /** Null: under way. */
-  readonly nextRefreshMs: MonotonicMs | null;
-  readonly lastError: {
-    readonly code: string;
-    readonly message: string;
-    readonly sinceMs: MonotonicMs;
-  } | null;
-}
-
 export interface RowSources {
   readonly entries: Iterable<EntryPlan>;
   /** Of a plain host made for the call. */
@@ -83,8 +68,7 @@ export interface RowSources {
   readonly workloadsOf: (target: SelectorTarget) => readonly SelectedWorkload[];
   readonly resolutions: Resolutions;
   readonly describeName: DescribeName | undefined;
-  /** Milliseconds since 1970 of a monotonic moment. */
-  readonly wallOf: (atMs: MonotonicMs) => number;
+  readonly wallOf: WallOf;
   readonly publishing?: Pick<Publishing, "stateOf"> | undefined;
 }
 
@@ -150,9 +134,13 @@ function claimDetails(plan: HostPlan, state: HostState | undefined, sources: Row
       .flatMap((answer) => addressRows(plan, answer, record, sources))
       .filter(isFirst)
       .map((row) => withAge(row, sources)),
-    ...refreshes(
-      answers.flatMap(({ parts }) => parts).find((part) => isSameClaim(part.plan, plan)),
-      sources,
+    ...refreshOfAll(
+      answers
+        .flatMap(({ parts }) => parts)
+        .find((part) => isSameClaim(part.plan, plan))
+        ?.names.map(({ name }) => name) ?? [],
+      sources.describeName,
+      sources.wallOf,
     ),
   };
 }
@@ -256,31 +244,4 @@ function addressesOf(variants: readonly HostVariant[]): ReadonlySet<IpAddress> {
       }),
     ),
   );
-}
-
-/** The next refresh of any of the entry's names, and the error that has lasted longest. */
-function refreshes(
-  part: Linked | undefined,
-  { describeName, wallOf }: RowSources,
-): Pick<HostRow, "nextRefreshMs" | "lastError"> {
-  const described = (part?.names ?? []).flatMap(({ name }) => {
-    const families = describeName?.(name);
-    return families === undefined ? [] : FAMILIES.map((family) => families[family]);
-  });
-  let nextRefreshMs: MonotonicMs | null = null;
-  let lastError: NameDescription["lastError"] = null;
-  for (const each of described) {
-    if (each.nextRefreshMs !== null && (nextRefreshMs === null || each.nextRefreshMs < nextRefreshMs))
-      nextRefreshMs = each.nextRefreshMs;
-    if (each.lastError !== null && (lastError === null || each.lastError.sinceMs < lastError.sinceMs))
-      lastError = each.lastError;
-  }
-  return {
-    nextRefreshMs: nextRefreshMs === null ? null : wallOf(nextRefreshMs),
-    lastError: lastError && {
-      code: lastError.code,
-      message: lastError.message,
-      sinceMs: wallOf(lastError.sinceMs),
-    },
-  };
 }

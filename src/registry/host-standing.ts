@@ -13,8 +13,10 @@ import { type Choice, chooseAnswer } from "./choice.ts";
 import { choiceReason } from "./choice-reason.ts";
 import { type Claims, isVisible } from "./claims.ts";
 import { type EntryPlan, type HostPlan, isAmongClaims, type Visibility } from "./host-plan.ts";
-import { type AddressRow, addressRows, type NameDescription, type RowSources } from "./host-rows.ts";
+import { listed } from "./host-problems.ts";
+import { type AddressRow, addressRows, type RowSources } from "./host-rows.ts";
 import type { HostState } from "./host-state.ts";
+import { type RefreshError, refreshOf } from "./name-refresh.ts";
 import { reasonAgainst } from "./views.ts";
 import type { WhyInput } from "./why.ts";
 
@@ -57,13 +59,7 @@ export interface StandingAddress extends AddressRow {
   /** When upstream said so; null: it is not from upstream. */
   readonly answeredAtMs: number | null;
   readonly nextRefreshMs: number | null;
-  readonly lastError: StandingError | null;
-}
-
-export interface StandingError {
-  readonly code: string;
-  readonly message: string;
-  readonly sinceMs: number;
+  readonly lastError: RefreshError | null;
 }
 
 /** One name in one family. */
@@ -72,7 +68,7 @@ export interface StandingName {
   readonly family: Family;
   readonly state: Resolution["state"];
   readonly nextRefreshMs: number | null;
-  readonly lastError: StandingError | null;
+  readonly lastError: RefreshError | null;
 }
 
 export interface StandingSources extends Omit<RowSources, "entries" | "stateOf" | "isPlain"> {
@@ -193,13 +189,8 @@ function lossReason(
 function invisibleReason({ namespaces }: Visibility, viewer: Namespace | undefined): string {
   const who = viewer === undefined ? "the client's namespace is not known" : `the client is in ${viewer}`;
   if (namespaces.size === 0) return "nobody may see it (exportTo, or hostPolicy)";
-  const names = [...namespaces].sort();
-  const listed = names.slice(0, MAX_LISTED).join(", ");
-  const more = names.length > MAX_LISTED ? ` and ${names.length - MAX_LISTED} more` : "";
-  return `only ${listed}${more} may see it (exportTo, or hostPolicy), and ${who}`;
+  return `only ${listed([...namespaces].sort())} may see it (exportTo, or hostPolicy), and ${who}`;
 }
-
-const MAX_LISTED = 5;
 
 function withRefresh(
   row: AddressRow,
@@ -220,19 +211,4 @@ function nameStanding(name: HostName, family: Family, sources: StandingSources):
   const { resolutions, describeName, wallOf } = sources;
   const state = resolutions(name)?.[family].state ?? "pending";
   return { name, family, state, ...refreshOf(describeName?.(name)?.[family], wallOf) };
-}
-
-function refreshOf(
-  described: NameDescription | undefined,
-  wallOf: StandingSources["wallOf"],
-): { readonly nextRefreshMs: number | null; readonly lastError: StandingError | null } {
-  const { nextRefreshMs = null, lastError = null } = described ?? {};
-  return {
-    nextRefreshMs: nextRefreshMs === null ? null : wallOf(nextRefreshMs),
-    lastError: lastError && {
-      code: lastError.code,
-      message: lastError.message,
-      sinceMs: wallOf(lastError.sinceMs),
-    },
-  };
 }

@@ -32,7 +32,7 @@ import { HostNeeds, type WantedNames } from "./host-needs.ts";
 import type { HostPlan, SelectorTarget } from "./host-plan.ts";
 import { policyProblems } from "./host-policy.ts";
 import { hostProblems } from "./host-problems.ts";
-import { type DescribeName, type HostRow, hostRows } from "./host-rows.ts";
+import { type HostRow, hostRows } from "./host-rows.ts";
 import {
   type HostStanding,
   hostStanding,
@@ -42,6 +42,7 @@ import {
 } from "./host-standing.ts";
 import { type HostState, isPlain, newHostState } from "./host-state.ts";
 import { type LinkContext, link } from "./link.ts";
+import { type DescribeName, type RefreshError, refreshOfAll, type WallOf } from "./name-refresh.ts";
 import { Namespaces } from "./namespaces.ts";
 import { publicationOf } from "./publication.ts";
 import { type PublishVerdict, publishVerdict } from "./publish-verdict.ts";
@@ -206,7 +207,7 @@ export class Registry {
 
   /** Every claimed host, once per entry that claims it. */
   hosts(): readonly HostRow[] {
-    const { clock, resolutions, describeName } = this.#options;
+    const { resolutions, describeName } = this.#options;
     return hostRows({
       entries: this.#claims.entryPlans(),
       stateOf: (host) => this.#stateOf(host),
@@ -216,7 +217,7 @@ export class Registry {
       workloadsOf: this.#workloadsOf,
       resolutions,
       describeName,
-      wallOf: (atMs) => clock.wallMs() + atMs - clock.nowMs(),
+      wallOf: this.#wallOf,
       publishing: this.#options.publishing,
     });
   }
@@ -231,12 +232,17 @@ export class Registry {
     return this.#stateOf(host)?.parts.flatMap(({ names }) => names.map(({ name }) => name));
   }
 
+  /** Of the names that the host is resolved by, the error that has lasted longest; null: there is none. */
+  lastErrorOf(host: HostName): RefreshError | null {
+    return refreshOfAll(this.namesOf(host) ?? [], this.#options.describeName, this.#wallOf).lastError;
+  }
+
   /** What there is to say of a host to one client; undefined: no entry claims it. */
   standing(host: HostName, viewer: Viewer): HostStanding | undefined {
     const state = this.#stateOf(host);
     const plans = [...this.#claims.plansOf(host), ...this.#claims.excludedPlansOf(host)];
     if (state === undefined || plans.length === 0) return undefined;
-    const { clock, resolutions, describeName } = this.#options;
+    const { resolutions, describeName } = this.#options;
     return hostStanding(state, viewer, {
       plans,
       claims: this.#claimsOn(host),
@@ -247,7 +253,7 @@ export class Registry {
       workloadsOf: this.#workloadsOf,
       resolutions,
       describeName,
-      wallOf: (atMs) => clock.wallMs() + atMs - clock.nowMs(),
+      wallOf: this.#wallOf,
     });
   }
 
@@ -500,6 +506,11 @@ export class Registry {
       this.#workloadsOf(target).flatMap(({ name, weight, locality }) =>
         name === undefined ? [] : [{ name, weight, locality }],
       ),
+  };
+
+  readonly #wallOf: WallOf = (atMs) => {
+    const { clock } = this.#options;
+    return clock.wallMs() + atMs - clock.nowMs();
   };
 
   readonly #workloadsOf = (target: SelectorTarget): readonly SelectedWorkload[] =>

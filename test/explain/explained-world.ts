@@ -8,14 +8,15 @@ import {
 } from "../../src/explain/explain.ts";
 import type { Kind, ObjectByKind } from "../../src/mesh/objects.ts";
 import { Clients } from "../../src/registry/clients.ts";
-import type { DescribeName } from "../../src/registry/host-rows.ts";
+import type { DescribeName } from "../../src/registry/name-refresh.ts";
 import { Registry } from "../../src/registry/registry.ts";
 import type { RegistrySettings } from "../../src/registry/settings.ts";
 import { packClientDelta } from "../../src/table/client-index.ts";
 import type { HostName } from "../../src/wire/host-name.ts";
 import { FAMILIES } from "../../src/wire/ip-address.ts";
-import { host, type ResolutionWords, SETTINGS, World } from "../registry/support.ts";
+import { host, type ResolutionWords, World } from "../registry/support.ts";
 import { ENGINE_SETTINGS, fixedRandom, Stage } from "../server/fixtures.ts";
+import { DEFAULT_SETTINGS } from "../support/arbitrary-objects.ts";
 
 export interface ExplainedSettings {
   readonly registry?: Partial<RegistrySettings>;
@@ -36,13 +37,13 @@ export class ExplainedWorld {
   constructor({ registry = {}, server = {}, isSynced = true }: ExplainedSettings = {}) {
     this.world = new World(registry);
     const { store, clock, problems, resolutions } = this.world;
-    const { clusterDomain = SETTINGS.clusterDomain, explainTxt = false } = registry;
+    const { clusterDomain = DEFAULT_SETTINGS.clusterDomain, explainTxt = false } = registry;
     this.#settings = { ...ENGINE_SETTINGS, clusterDomain, explainTxt, refuse: false, ...server };
     this.#isSynced = isSynced;
     // One more, with what `World` does not take.
     this.#registry = new Registry({
       store,
-      settings: { ...SETTINGS, ...registry },
+      settings: { ...DEFAULT_SETTINGS, ...registry },
       problems,
       clock,
       emit: () => {},
