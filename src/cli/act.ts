@@ -1,10 +1,10 @@
 /** `refresh`, `cache flush` and `log-level`: what a running server is told to do, by POST at its API endpoint. */
 
 import { isHostName, parseHostName } from "../wire/host-name.ts";
-import { API_HELP, ApiError, apiBase, askApi, type Environment } from "./api.ts";
+import { API_HELP, ApiError, askApi, type Environment } from "./api.ts";
 import { fieldsOf, listOf, textOf } from "./check/raw.ts";
-import { type CommandSpec, runCommand, UsageError } from "./command.ts";
-import { formatted, readFormat } from "./formats.ts";
+import { type CommandSpec, requestedApi, requestedFormat, runCommand, UsageError } from "./command.ts";
+import { formatted } from "./formats.ts";
 import { printable } from "./printable.ts";
 import { type Output, processOutput } from "./usage.ts";
 
@@ -141,10 +141,8 @@ function act(
   plan: (words: readonly string[]) => Act,
 ): Promise<number> {
   return runCommand(spec, argv, output, async (values, words) => {
-    const format = readFormat(values.output);
-    if (typeof format !== "string") throw new UsageError(format.fault);
-    const base = apiBase(values.api, env);
-    if ("fault" in base) throw new UsageError(base.fault);
+    const format = requestedFormat(values.output);
+    const base = requestedApi(values.api, env);
     const { path, query, say } = plan(words);
     try {
       const reply = fieldsOf(await askApi(base, path, { method: "POST", query })) ?? {};

@@ -4,7 +4,8 @@
  */
 
 import { type ParseArgsConfig, parseArgs } from "node:util";
-import { ApiError } from "./api.ts";
+import { ApiError, apiBase, type Environment } from "./api.ts";
+import { type Format, readFormat } from "./formats.ts";
 import { EXIT_USAGE, type Output, readArguments, unknownOptionMessage, usageMessage } from "./usage.ts";
 
 /** The server's API endpoint, or the DNS server that was to be asked, does not answer. */
@@ -31,6 +32,20 @@ export type CommandValues<T extends Options> = ReturnType<
 
 /** A usage fault that only the command itself can see; the end of a sentence. */
 export class UsageError extends Error {}
+
+/** `text`: of `--output`. */
+export function requestedFormat(text: string): Format {
+  const format = readFormat(text);
+  if (typeof format !== "string") throw new UsageError(format.fault);
+  return format;
+}
+
+/** `flag`: of `--api`. */
+export function requestedApi(flag: string | undefined, env: Environment): URL {
+  const base = apiBase(flag, env);
+  if ("fault" in base) throw new UsageError(base.fault);
+  return base;
+}
 
 /** Resolves with the exit status. `run` may throw UsageError and ApiError. */
 export async function runCommand<T extends Options>(

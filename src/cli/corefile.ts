@@ -2,9 +2,9 @@
 
 import { isHostName, isWildcard, parseHostName, wildcardRest } from "../wire/host-name.ts";
 import { parseIpAddress } from "../wire/ip-address.ts";
-import { API_HELP, apiBase, type Environment } from "./api.ts";
+import { API_HELP, type Environment } from "./api.ts";
 import { askHosts } from "./api-rows.ts";
-import { type CommandSpec, runCommand, UsageError } from "./command.ts";
+import { type CommandSpec, requestedApi, runCommand, UsageError } from "./command.ts";
 import { type Output, processOutput } from "./usage.ts";
 
 export const COREFILE_FORMS = ["first-hop", "zones"] as const;
@@ -106,9 +106,7 @@ function readZone(text: string): string {
 
 /** The hosts that everybody may see; of a wildcard the domain that it stands above. */
 async function hostsOf(flag: string | undefined, env: Environment): Promise<readonly string[]> {
-  const base = apiBase(flag, env);
-  if ("fault" in base) throw new UsageError(base.fault);
-  const rows = await askHosts(base);
+  const rows = await askHosts(requestedApi(flag, env));
   return rows.flatMap(({ host, state, visibleTo }) => {
     const name = parseHostName(host);
     if (!isHostName(name) || state === "rejected" || state === "shadowed" || visibleTo !== "all") return [];

@@ -6,9 +6,9 @@
 import { readFileSync } from "node:fs";
 import { parseWrittenAddress, type SocketAddress, socketAddressText } from "../config/socket-address.ts";
 import { RecordType } from "../wire/constants.ts";
-import { API_HELP, apiBase, type Environment } from "./api.ts";
+import { API_HELP, type Environment } from "./api.ts";
 import { askHosts, type HostRow } from "./api-rows.ts";
-import { type CommandSpec, runCommand, UsageError } from "./command.ts";
+import { type CommandSpec, requestedApi, requestedFormat, runCommand, UsageError } from "./command.ts";
 import {
   compareWithNameTable,
   compareWithUpstream,
@@ -20,7 +20,7 @@ import {
 import { type NameTable, readNameTable } from "./diff/name-table.ts";
 import { type HostView, viewsOf } from "./diff/views.ts";
 import { exchange } from "./exchange.ts";
-import { formatted, readFormat, table } from "./formats.ts";
+import { formatted, table } from "./formats.ts";
 import { readLookupReply } from "./lookup-reply.ts";
 import { Progress } from "./progress.ts";
 import { type Output, processOutput } from "./usage.ts";
@@ -72,10 +72,8 @@ export function runDiff(
   env: Environment = process.env,
 ): Promise<number> {
   return runCommand(SPEC, argv, output, async (values, [pattern = ""]) => {
-    const format = readFormat(values.output);
-    if (typeof format !== "string") throw new UsageError(format.fault);
-    const base = apiBase(values.api, env);
-    if ("fault" in base) throw new UsageError(base.fault);
+    const format = requestedFormat(values.output);
+    const base = requestedApi(values.api, env);
     const { upstream, nds } = values;
     if ((upstream === undefined) === (nds === undefined))
       throw new UsageError("what to compare with? write --upstream ADDR or --nds FILE");

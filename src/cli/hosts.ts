@@ -1,9 +1,9 @@
 /** `hosts`: every host that entries claim, with what answers it now. */
 
-import { API_HELP, apiBase, type Environment } from "./api.ts";
+import { API_HELP, type Environment } from "./api.ts";
 import { askHosts, type HostRow } from "./api-rows.ts";
-import { type CommandSpec, runCommand, UsageError } from "./command.ts";
-import { durationText, formatted, readFormat, table } from "./formats.ts";
+import { type CommandSpec, requestedApi, requestedFormat, runCommand, UsageError } from "./command.ts";
+import { durationText, formatted, table } from "./formats.ts";
 import { type Output, processOutput } from "./usage.ts";
 
 export const HOST_STATES = ["ok", "pending", "stale", "unresolved", "shadowed", "rejected"] as const;
@@ -46,10 +46,8 @@ export function runHosts(
   env: Environment = process.env,
 ): Promise<number> {
   return runCommand(SPEC, argv, output, async (values, [pattern = ""]) => {
-    const format = readFormat(values.output);
-    if (typeof format !== "string") throw new UsageError(format.fault);
-    const base = apiBase(values.api, env);
-    if ("fault" in base) throw new UsageError(base.fault);
+    const format = requestedFormat(values.output);
+    const base = requestedApi(values.api, env);
     const { namespace: namespaces, state: states } = values;
     const unknown = states?.find((each) => !HOST_STATES.some((known) => known === each));
     if (unknown !== undefined)

@@ -1,10 +1,10 @@
 /** `problems`: what a running server has to say of its objects, with what to do about it. */
 
-import { API_HELP, apiBase, type Environment } from "./api.ts";
+import { API_HELP, type Environment } from "./api.ts";
 import { askProblems, type ProblemRow } from "./api-rows.ts";
 import { isAtLeast, SEVERITIES } from "./check/finding.ts";
-import { type CommandSpec, runCommand, UsageError } from "./command.ts";
-import { durationText, formatted, readFormat, table } from "./formats.ts";
+import { type CommandSpec, requestedApi, requestedFormat, runCommand, UsageError } from "./command.ts";
+import { durationText, formatted, table } from "./formats.ts";
 import { type Output, processOutput } from "./usage.ts";
 
 export const PROBLEMS_HELP = `Usage: serviceentry-dns problems [options]
@@ -47,10 +47,8 @@ export function runProblems(
   env: Environment = process.env,
 ): Promise<number> {
   return runCommand(SPEC, argv, output, async (values) => {
-    const format = readFormat(values.output);
-    if (typeof format !== "string") throw new UsageError(format.fault);
-    const base = apiBase(values.api, env);
-    if ("fault" in base) throw new UsageError(base.fault);
+    const format = requestedFormat(values.output);
+    const base = requestedApi(values.api, env);
     const least = severityOf("--severity", values.severity);
     const failOn = severityOf("--fail-on", values["fail-on"]);
     const { namespace: namespaces, code: codes } = values;
