@@ -75,7 +75,6 @@ export interface Publishing {
 
 /** The setting `publish`. */
 export type PublishMode = "off" | "annotated" | "mapped";
-export const PUBLISH_MODES: readonly PublishMode[] = ["off", "annotated", "mapped"];
 
 /** "maybe": where some port of it leads to another one of its endpoints. */
 export type PublishChoice = "not" | "maybe" | "yes";
