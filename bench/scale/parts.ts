@@ -11,12 +11,12 @@ import type { Kind, ObjectByKind } from "../../src/mesh/objects.ts";
 import { parsePod } from "../../src/mesh/parse-pod.ts";
 import { parseServiceEntry } from "../../src/mesh/parse-service-entry.ts";
 import { ProblemBook } from "../../src/mesh/problem.ts";
+import { sharedText } from "../../src/mesh/shared-values.ts";
 import { Clients } from "../../src/registry/clients.ts";
 import { Registry } from "../../src/registry/registry.ts";
 import { systemClock } from "../../src/runtime.ts";
 import { packClientDelta } from "../../src/table/client-delta.ts";
-import { TextPool } from "../../src/watcher/text-pool.ts";
-import { SETTINGS } from "../../test/registry/support.ts";
+import { DEFAULT_SETTINGS } from "../../test/support/arbitrary-objects.ts";
 import type { ApiObject } from "../../test/support/scripted-api-server.ts";
 import { pod, serviceEntry } from "../load/api-objects.ts";
 import { sleep } from "../load/workspace.ts";
@@ -49,7 +49,7 @@ async function measureParts(count: number): Promise<Parts> {
   let clientDeltaOctets = 0;
   const registry = new Registry({
     store,
-    settings: SETTINGS,
+    settings: DEFAULT_SETTINGS,
     problems: new ProblemBook(clock.wallMs),
     clock,
     resolutions: () => undefined,
@@ -66,7 +66,6 @@ async function measureParts(count: number): Promise<Parts> {
       clientDeltaOctets += packClientDelta(delta).length;
     },
   });
-  const texts = new TextPool();
   let before = heapOctets();
   const measure = async (part: PartName, work: () => void): Promise<void> => {
     const startMs = performance.now();
@@ -84,7 +83,7 @@ async function measureParts(count: number): Promise<Parts> {
     put("ServiceEntry", serviceEntry, (raw) => toKeptEntry(must(parseServiceEntry(raw).value))),
   );
   await measure("registry", () => store.flush());
-  await measure("pods", () => put("Pod", pod, (raw) => toClientPod(must(parsePod(raw).value), texts.share)));
+  await measure("pods", () => put("Pod", pod, (raw) => toClientPod(must(parsePod(raw).value), sharedText)));
   await measure("clients", () => store.flush());
   registry.close();
   clients.close();

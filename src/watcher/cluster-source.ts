@@ -12,12 +12,12 @@ import type { MeshStore } from "../mesh/mesh-store.ts";
 import { type Kind, objectKey } from "../mesh/objects.ts";
 import type { ParsedObject } from "../mesh/parse-object.ts";
 import { type ProblemBook, type ProblemCode, problem } from "../mesh/problem.ts";
+import { sharedText } from "../mesh/shared-values.ts";
 import { readWrittenAt } from "../mesh/written-at.ts";
 import type { Clock, Closeable, Logger, Random, Timer } from "../runtime.ts";
 import type { HostName } from "../wire/host-name.ts";
 import { PublishNeed, type PublishNeedSettings } from "./publish-need.ts";
 import { SliceWatches } from "./slice-watches.ts";
-import { TextPool } from "./text-pool.ts";
 import {
   type NeedSettings,
   needsNodes,
@@ -58,7 +58,6 @@ export class ClusterSource implements Closeable {
   /** What of each pod is kept. */
   #podDetail: PodDetail = "none";
   #lowering: Timer | undefined;
-  readonly #texts = new TextPool();
   #isSynced = false;
   #isClosed = false;
   /** Resolves what `start` returned. */
@@ -243,7 +242,7 @@ export class ClusterSource implements Closeable {
     if (parsed.kind === "ServiceEntry" && parsed.value !== undefined)
       return { ...parsed, value: toKeptEntry(parsed.value) };
     if (this.#podDetail === "workloads" || parsed.kind !== "Pod" || parsed.value === undefined) return parsed;
-    return { ...parsed, value: toClientPod(parsed.value, this.#texts.share) };
+    return { ...parsed, value: toClientPod(parsed.value, sharedText) };
   }
 
   #noteListed(): void {

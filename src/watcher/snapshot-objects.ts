@@ -4,8 +4,8 @@ import { toClientPod } from "../mesh/client-pod.ts";
 import { toKeptEntry } from "../mesh/kept-entry.ts";
 import type { MeshStore } from "../mesh/mesh-store.ts";
 import { KINDS, type Kind, type ObjectByKind } from "../mesh/objects.ts";
+import { sharedText } from "../mesh/shared-values.ts";
 import type { MonotonicMs } from "../runtime.ts";
-import { TextPool } from "./text-pool.ts";
 
 /** One object with its kind. */
 export type KeptObject = { readonly [K in Kind]: readonly [K, ObjectByKind[K]] }[Kind];
@@ -26,10 +26,9 @@ export function restoreObjects(
   store: MeshStore,
   receivedAtMs: MonotonicMs,
 ): void {
-  const texts = new TextPool();
   for (const [kind, object] of objects) {
     // Of a pod that is told from others only as a client, the short form was kept.
-    if (kind === "Pod" && object.uid === "") store.put(kind, toClientPod(object, texts.share), receivedAtMs);
+    if (kind === "Pod" && object.uid === "") store.put(kind, toClientPod(object, sharedText), receivedAtMs);
     else if (kind === "ServiceEntry") store.put(kind, toKeptEntry(object), receivedAtMs);
     else store.put<Kind>(kind, object, receivedAtMs);
   }
