@@ -8,7 +8,7 @@ import type { Clock } from "../../src/runtime.ts";
 import type { TableDelta } from "../../src/table/host-record.ts";
 import { type ReadDocument, readManifest } from "../../src/watcher/manifest-file.ts";
 import { parseIpAddress } from "../../src/wire/ip-address.ts";
-import { SETTINGS } from "../../test/registry/support.ts";
+import { DEFAULT_SETTINGS } from "../../test/support/arbitrary-objects.ts";
 import { manifest } from "../load/manifests.ts";
 
 export function filledStore(entries: number): MeshStore {
@@ -34,7 +34,7 @@ export function compileStore(store: MeshStore, clock: Clock, emit: (delta: Table
   };
   return new Registry({
     store,
-    settings: SETTINGS,
+    settings: DEFAULT_SETTINGS,
     problems: new ProblemBook(clock.wallMs),
     clock,
     resolutions: () => resolved,

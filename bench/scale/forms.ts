@@ -12,7 +12,7 @@ import { Refresher } from "../../src/refresher/refresher.ts";
 import { Registry } from "../../src/registry/registry.ts";
 import { systemClock, systemRandom } from "../../src/runtime.ts";
 import { parseIpAddress } from "../../src/wire/ip-address.ts";
-import { SETTINGS } from "../../test/registry/support.ts";
+import { DEFAULT_SETTINGS } from "../../test/support/arbitrary-objects.ts";
 import { sleep } from "../load/workspace.ts";
 
 export const FORMS = ["static", "allocated", "dns"] as const;
@@ -45,7 +45,7 @@ async function measureForm(form: Form): Promise<number> {
   });
   const registry = new Registry({
     store,
-    settings: SETTINGS,
+    settings: DEFAULT_SETTINGS,
     problems: new ProblemBook(clock.wallMs),
     clock,
     resolutions: (name) => refresher.resolution(name),

@@ -13,40 +13,12 @@ import { type Clock, silentLogger } from "../../src/runtime.ts";
 import type { ClientClass, HostRecord, HostVariant } from "../../src/table/host-record.ts";
 import { ClusterSource } from "../../src/watcher/cluster-source.ts";
 import { FixedRandom, plainClient, until } from "../cluster/fixture.ts";
-import { SETTINGS } from "../registry/support.ts";
+import { DEFAULT_SETTINGS } from "../support/arbitrary-objects.ts";
 import { FakeClock } from "../support/fake-clock.ts";
+import { GivenLease } from "../support/given-lease.ts";
 import { NEED_SETTINGS } from "../support/need-settings.ts";
 import { type ApiObject, ScriptedApiServer } from "../support/scripted-api-server.ts";
 import { host, ip } from "./fixture.ts";
-
-/** A lease that the test gives and takes. */
-export class GivenLease {
-  isHeld = false;
-  hold = AbortSignal.abort() as AbortSignal;
-  #listeners: ((isHeld: boolean) => void)[] = [];
-  #end = () => {};
-
-  onChange(listener: (isHeld: boolean) => void): void {
-    this.#listeners.push(listener);
-  }
-
-  give(): void {
-    const controller = new AbortController();
-    this.hold = controller.signal;
-    this.#end = () => controller.abort();
-    this.#set(true);
-  }
-
-  take(): void {
-    this.#end();
-    this.#set(false);
-  }
-
-  #set(isHeld: boolean): void {
-    this.isHeld = isHeld;
-    for (const listener of this.#listeners) listener(isHeld);
-  }
-}
 
 export interface ReplicaOptions
   extends Partial<Pick<PublisherOptions, "rate" | "onWritten" | "virtualRanges">> {
@@ -97,7 +69,7 @@ export class Replica {
     });
     this.registry = new Registry({
       ...common,
-      settings: SETTINGS,
+      settings: DEFAULT_SETTINGS,
       resolutions: (name) => this.#resolutions.get(name),
       wanted: { want() {}, unwant() {} },
       emit() {},
@@ -108,7 +80,7 @@ export class Replica {
       ...common,
       client,
       settings: NEED_SETTINGS,
-      publishing: { publish: mode, clusterDomain: SETTINGS.clusterDomain },
+      publishing: { publish: mode, clusterDomain: DEFAULT_SETTINGS.clusterDomain },
       onSynced() {},
     });
     this.publisher = new Publisher({

@@ -6,17 +6,8 @@ import type { SelectorTarget } from "../../src/registry/host-plan.ts";
 import { link } from "../../src/registry/link.ts";
 import type { SelectedWorkload } from "../../src/registry/selection.ts";
 import type { HostName } from "../../src/wire/host-name.ts";
-import {
-  entry,
-  host,
-  ip,
-  NOWHERE,
-  planOf,
-  pod,
-  type ResolutionWords,
-  resolution,
-  SETTINGS,
-} from "./support.ts";
+import { DEFAULT_SETTINGS } from "../support/arbitrary-objects.ts";
+import { entry, host, ip, NOWHERE, planOf, pod, type ResolutionWords, resolution } from "./support.ts";
 
 const h = host("a.example");
 const UNTIL = 777;
@@ -51,7 +42,7 @@ function compile({ specs, names = {}, expiries = {}, pods = [], excluded = [] }:
       isExcluded: (name) => excluded.includes(name),
       pendingUntilMs: UNTIL,
     },
-    SETTINGS,
+    DEFAULT_SETTINGS,
   );
   return { ...variant, ...variant.answers, isPending, codes: problems.map((each) => each.code) };
 }
@@ -396,7 +387,7 @@ describe("compileVirtual", () => {
     const { variant, isPending } = compileVirtual(
       [plan({})],
       [ip("10.0.0.2"), ip("fd00::1"), ip("10.0.0.1")],
-      SETTINGS,
+      DEFAULT_SETTINGS,
     );
     expect(isPending).to.equal(false);
     expect(variant).to.deep.include({ isAuthoritative: true, source: "virtual", isPass: false });
@@ -407,8 +398,8 @@ describe("compileVirtual", () => {
   });
   it("takes the smallest TTL of the merged entries; without addresses NODATA", () => {
     const winners = [plan({ annotations: { "serviceentry-dns.io/ttl": "90" } }), plan({})];
-    const { variant } = compileVirtual(winners, [ip("10.0.0.1")], SETTINGS);
+    const { variant } = compileVirtual(winners, [ip("10.0.0.1")], DEFAULT_SETTINGS);
     expect(variant.answers).to.deep.equal({ A: fixedAnswer(["10.0.0.1"]), AAAA: EMPTY });
-    expect(compileVirtual(winners, [], SETTINGS).variant.answers.A).to.deep.equal(EMPTY);
+    expect(compileVirtual(winners, [], DEFAULT_SETTINGS).variant.answers.A).to.deep.equal(EMPTY);
   });
 });

@@ -2,7 +2,8 @@
 
 import { expect } from "chai";
 import { Registry } from "../../src/registry/registry.ts";
-import { entry, host, SETTINGS, World } from "./support.ts";
+import { DEFAULT_SETTINGS } from "../support/arbitrary-objects.ts";
+import { entry, host, World } from "./support.ts";
 
 describe("registry: rows of hosts", () => {
   it("say how old upstream's word on a name is, by family", () => {
@@ -11,7 +12,7 @@ describe("registry: rows of hosts", () => {
     const nothing = { nextRefreshMs: null, lastError: null };
     const registry = new Registry({
       store: world.store,
-      settings: SETTINGS,
+      settings: DEFAULT_SETTINGS,
       problems: world.problems,
       clock: world.clock,
       emit: () => {},

@@ -6,6 +6,7 @@ import type { Kind, ObjectByKind } from "../../src/mesh/objects.ts";
 import { subjectKey } from "../../src/mesh/problem.ts";
 import type { HostRecord } from "../../src/table/host-record.ts";
 import type { Family } from "../../src/wire/ip-address.ts";
+import { DEFAULT_SETTINGS } from "../support/arbitrary-objects.ts";
 import {
   entry,
   host,
@@ -13,7 +14,6 @@ import {
   pod,
   type ResolutionWords,
   resolution,
-  SETTINGS,
   World,
   workloadEntry,
 } from "./support.ts";
@@ -215,7 +215,7 @@ describe("the registry's table", () => {
           counts: { ok: 0, pending: 0, stale: 0, unresolved: 0, shadowed: 0, rejected: 0 },
           problems: [UNRESTRICTED],
         });
-        world.registry.updateSettings(SETTINGS);
+        world.registry.updateSettings(DEFAULT_SETTINGS);
       }),
       { numRuns: 100 },
     );

@@ -4,7 +4,8 @@ import type { HostPlan } from "../../src/registry/host-plan.ts";
 import { type PlanContext, planEntry } from "../../src/registry/plan.ts";
 import type { RegistrySettings } from "../../src/registry/settings.ts";
 import { parseIpPrefix } from "../../src/wire/ip-address.ts";
-import { entry, NOWHERE, SETTINGS } from "./support.ts";
+import { DEFAULT_SETTINGS } from "../support/arbitrary-objects.ts";
+import { entry, NOWHERE } from "./support.ts";
 
 const h = "a.example";
 
@@ -13,7 +14,7 @@ function plan(
   settings: Partial<RegistrySettings> = {},
   namespaceOf: PlanContext["namespaceOf"] = () => undefined,
 ) {
-  const context = { settings: { ...SETTINGS, ...settings }, namespaceOf };
+  const context = { settings: { ...DEFAULT_SETTINGS, ...settings }, namespaceOf };
   const { hosts, problems, ...rest } = planEntry(object, context);
   return { ...rest, hosts, host: hosts[0], codes: problems.map((each) => each.code).sort() };
 }

@@ -5,7 +5,8 @@ import { parseNode } from "../../src/mesh/parse-node.ts";
 import { Registry } from "../../src/registry/registry.ts";
 import type { RegistrySettings } from "../../src/registry/settings.ts";
 import { parseIpPrefix } from "../../src/wire/ip-address.ts";
-import { entry, host, ip, namespaceObject, pod, SETTINGS, World, workloadEntry } from "./support.ts";
+import { DEFAULT_SETTINGS } from "../support/arbitrary-objects.ts";
+import { entry, host, ip, namespaceObject, pod, World, workloadEntry } from "./support.ts";
 
 const at = (namespace: string, address: string, given: object = {}) =>
   entry({
@@ -37,7 +38,7 @@ describe("Registry, by client", () => {
     world = new World(settings);
   };
   const update = (settings: Partial<RegistrySettings>) => {
-    world.registry.updateSettings({ ...SETTINGS, ...settings });
+    world.registry.updateSettings({ ...DEFAULT_SETTINGS, ...settings });
     world.settle();
   };
   /** For the outside pods of a namespace. */
@@ -404,7 +405,7 @@ describe("Registry, by client", () => {
     const told: string[] = [];
     const registry = new Registry({
       store: world.store,
-      settings: SETTINGS,
+      settings: DEFAULT_SETTINGS,
       problems: world.problems,
       clock: world.clock,
       emit: () => {},

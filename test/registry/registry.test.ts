@@ -1,7 +1,8 @@
 import { expect } from "chai";
 import { Registry } from "../../src/registry/registry.ts";
 import type { TableDelta } from "../../src/table/host-record.ts";
-import { entry, host, namespaceObject, pod, resolution, SETTINGS, World, workloadEntry } from "./support.ts";
+import { DEFAULT_SETTINGS } from "../support/arbitrary-objects.ts";
+import { entry, host, namespaceObject, pod, resolution, World, workloadEntry } from "./support.ts";
 
 const fixedAt = (name: string, address: string, given: object = {}) =>
   entry({
@@ -175,7 +176,7 @@ describe("Registry", () => {
     const deltas: TableDelta[] = [];
     new Registry({
       store: world.store,
-      settings: SETTINGS,
+      settings: DEFAULT_SETTINGS,
       problems: world.problems,
       clock: world.clock,
       emit: (delta) => deltas.push(delta),
@@ -284,7 +285,7 @@ describe("Registry", () => {
       ]);
       const registry: Registry = new Registry({
         store: world.store,
-        settings: SETTINGS,
+        settings: DEFAULT_SETTINGS,
         problems: world.problems,
         clock: world.clock,
         emit: (delta) => deltas.push(delta),
@@ -442,7 +443,7 @@ describe("Registry", () => {
     it("setting, then namespace, then entry", () => {
       world.put(fixedAt("a.example", "192.0.2.1", given));
       expect(world.answer("a.example")).to.deep.equal(["10.9.9.9"]);
-      world.registry.updateSettings({ ...SETTINGS, answer: "resolved" });
+      world.registry.updateSettings({ ...DEFAULT_SETTINGS, answer: "resolved" });
       world.settle();
       expect(world.answer("a.example")).to.deep.equal(["192.0.2.1"]);
       world.put(namespaceObject("shop", "virtual"));
@@ -502,11 +503,11 @@ describe("Registry", () => {
       expect(world.answer("a.example")).to.equal("forward");
       expect(world.answer("a.example", "A", "outside", "n1")).to.deep.equal(["192.0.2.1"]);
       expect(world.codes()).to.deep.equal([]);
-      world.registry.updateSettings({ ...SETTINGS, defaultExportTo: ["."] });
+      world.registry.updateSettings({ ...DEFAULT_SETTINGS, defaultExportTo: ["."] });
       world.put(at("n2", "192.0.2.2", {}));
       world.settle();
       expect(world.answer("a.example")).to.equal("forward");
-      world.registry.updateSettings(SETTINGS);
+      world.registry.updateSettings(DEFAULT_SETTINGS);
       world.settle();
       expect(world.answer("a.example")).to.deep.equal(["192.0.2.2"]);
     });
@@ -544,7 +545,7 @@ describe("Registry", () => {
         "LimitExceeded ServiceEntry/default/a-example",
         "LimitExceeded ServiceEntry/default/b-example",
       ]);
-      world.registry.updateSettings({ ...SETTINGS, namesPerNamespace: 10 });
+      world.registry.updateSettings({ ...DEFAULT_SETTINGS, namesPerNamespace: 10 });
       world.settle();
       expect(world.answer("a.example")).to.equal("pending");
       expect(world.codes()).to.deep.equal([]);
@@ -656,7 +657,7 @@ describe("Registry", () => {
     const store = world.store;
     const registry = new Registry({
       store,
-      settings: SETTINGS,
+      settings: DEFAULT_SETTINGS,
       problems: world.problems,
       clock: world.clock,
       emit: () => {},

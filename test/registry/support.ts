@@ -24,6 +24,7 @@ import type {
 } from "../../src/table/host-record.ts";
 import { type HostName, isHostName, parseHostName } from "../../src/wire/host-name.ts";
 import { type Family, type IpAddress, parseIpAddress } from "../../src/wire/ip-address.ts";
+import { DEFAULT_SETTINGS } from "../support/arbitrary-objects.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 
 export function host(text: string): HostName {
@@ -38,30 +39,8 @@ export function ip(text: string): IpAddress {
   return address;
 }
 
-export const SETTINGS: RegistrySettings = {
-  answer: "auto",
-  ttlSeconds: 30,
-  workloadTtlSeconds: 5,
-  resolvedMaxTtlSeconds: 30,
-  negativeTtlSeconds: 5,
-  pendingTimeoutMs: 2500,
-  defaultExportTo: ["*"],
-  clusterDomain: host("cluster.local"),
-  network: undefined,
-  hostsPerNamespace: 20_000,
-  namesPerNamespace: 10_000,
-  trustedNamespaces: [],
-  hostPolicy: [],
-  defaultVisibility: "public",
-  excludeSelectors: [],
-  virtualRanges: [],
-  serviceAddresses: [],
-  expandSuffixes: [],
-  explainTxt: false,
-};
-
 /** For plans without any Namespace. */
-export const PLAN_CONTEXT: PlanContext = { settings: SETTINGS, namespaceOf: () => undefined };
+export const PLAN_CONTEXT: PlanContext = { settings: DEFAULT_SETTINGS, namespaceOf: () => undefined };
 
 /** The first host's plan. */
 export function planOf(object: ObjectByKind["ServiceEntry"], context = PLAN_CONTEXT): HostPlan {
@@ -187,7 +166,7 @@ export class World {
   constructor(settings: Partial<RegistrySettings> = {}) {
     this.registry = new Registry({
       store: this.store,
-      settings: { ...SETTINGS, ...settings },
+      settings: { ...DEFAULT_SETTINGS, ...settings },
       problems: this.problems,
       clock: this.clock,
       emit: (delta) => this.#emit(delta),

@@ -11,36 +11,8 @@ import { Reporter, type ReporterOptions } from "../../src/reporter/reporter.ts";
 import { silentLogger } from "../../src/runtime.ts";
 import { FixedRandom, plainClient, serviceEntry, until } from "../cluster/fixture.ts";
 import { FakeClock } from "../support/fake-clock.ts";
+import { GivenLease } from "../support/given-lease.ts";
 import { type ApiObject, ScriptedApiServer } from "../support/scripted-api-server.ts";
-
-/** A lease that the test gives and takes. */
-class GivenLease {
-  isHeld = false;
-  hold = AbortSignal.abort() as AbortSignal;
-  #listeners: ((isHeld: boolean) => void)[] = [];
-  #end = () => {};
-
-  onChange(listener: (isHeld: boolean) => void): void {
-    this.#listeners.push(listener);
-  }
-
-  give(): void {
-    const controller = new AbortController();
-    this.hold = controller.signal;
-    this.#end = () => controller.abort();
-    this.#set(true);
-  }
-
-  take(): void {
-    this.#end();
-    this.#set(false);
-  }
-
-  #set(isHeld: boolean): void {
-    this.isHeld = isHeld;
-    for (const listener of this.#listeners) listener(isHeld);
-  }
-}
 
 /** One replica: what it watches, and what it notes. */
 class Replica {

@@ -26,7 +26,7 @@ import { registerWatcherMetrics } from "../../src/watcher/metrics.ts";
 import { WatchedObjects } from "../../src/watcher/watched-objects.ts";
 import { isHostName, parseHostName } from "../../src/wire/host-name.ts";
 import { parseIpAddress } from "../../src/wire/ip-address.ts";
-import { SETTINGS } from "../registry/support.ts";
+import { DEFAULT_SETTINGS } from "./arbitrary-objects.ts";
 import { FakeClock } from "./fake-clock.ts";
 
 const WINDOW_MS = 20;
@@ -61,7 +61,7 @@ export class ChurnWorld {
       },
       settings: {
         servers: { cluster: [server], other: [server] },
-        clusterDomain: SETTINGS.clusterDomain,
+        clusterDomain: DEFAULT_SETTINGS.clusterDomain,
         maxStaleMs: 3_600_000,
       },
       clock,
@@ -75,7 +75,7 @@ export class ChurnWorld {
     const observers = registerRegistryMetrics(this.#metrics, () => this.#registry.hostCounts(), 0);
     this.#registry = new Registry({
       store: this.#store,
-      settings: SETTINGS,
+      settings: DEFAULT_SETTINGS,
       problems: this.#problems,
       clock,
       resolutions: (name) => this.#refresher.resolution(name),
