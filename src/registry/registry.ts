@@ -14,24 +14,24 @@ import {
   objectKey,
   type ServiceEntry,
 } from "../mesh/objects.ts";
-import type { Problem, ProblemBook } from "../mesh/problem.ts";
+import type { ProblemBook } from "../mesh/problem.ts";
 import type { Publishing } from "../mesh/publication.ts";
 import type { Resolutions } from "../mesh/resolution.ts";
 import { assertNever, type Clock, type MonotonicMs, systemRandom } from "../runtime.ts";
-import type { HostChange, HostRecord, HostVariant, TableDelta } from "../table/host-record.ts";
+import type { HostChange, HostRecord, TableDelta } from "../table/host-record.ts";
 import type { HostName } from "../wire/host-name.ts";
-import { FAMILIES, type Family } from "../wire/ip-address.ts";
-import { answersOf } from "./answers.ts";
+import type { Family } from "../wire/ip-address.ts";
 import { Batch } from "./batch.ts";
 import { ClaimIndex } from "./claim-index.ts";
-import { Claims, compareClaims } from "./claims.ts";
-import { type CompiledHost, type CompileSources, compileHost } from "./compile-host.ts";
+import { compareClaims } from "./claims.ts";
+import { compileHost } from "./compile-host.ts";
 import { EndpointNames } from "./endpoint-names.ts";
 import { type ConditionChange, conditionChanges, countHosts, type HostCounts } from "./host-condition.ts";
 import { HostNeeds, type WantedNames } from "./host-needs.ts";
-import type { HostPlan, SelectorTarget } from "./host-plan.ts";
+import type { EntryPlan, SelectorTarget } from "./host-plan.ts";
 import { policyProblems } from "./host-policy.ts";
 import { hostProblems } from "./host-problems.ts";
+import { HostPublications, withoutMismatch } from "./host-publications.ts";
 import { type HostRow, hostRows } from "./host-rows.ts";
 import {
   type HostStanding,
@@ -40,17 +40,15 @@ import {
   refusedClaims,
   type Viewer,
 } from "./host-standing.ts";
-import { type HostState, isPlain, newHostState } from "./host-state.ts";
-import { type LinkContext, link } from "./link.ts";
+import type { HostState } from "./host-state.ts";
+import { HostStates } from "./host-states.ts";
+import { claimsOn, type LinkIndexes, linkHost } from "./link-host.ts";
 import { type DescribeName, type RefreshError, refreshOfAll, type WallOf } from "./name-refresh.ts";
 import { Namespaces } from "./namespaces.ts";
-import { publicationOf } from "./publication.ts";
-import { type PublishVerdict, publishVerdict } from "./publish-verdict.ts";
 import { ReverseTable } from "./reverse-table.ts";
 import type { SelectedWorkload } from "./selection.ts";
 import type { RegistrySettings } from "./settings.ts";
 import { ToldTable } from "./told-table.ts";
-import { standingOf } from "./views.ts";
 import { type WorkloadChange, Workloads } from "./workloads.ts";
 
 export interface RegistryOptions {
@@ -88,13 +86,9 @@ export class Registry {
   readonly #claims: ClaimIndex;
   readonly #endpointNames = new EndpointNames();
   readonly #workloads: Workloads;
-  /** But for the plain ones. */
-  readonly #hosts = new Map<HostName, HostState>();
-  /**
-   * Hosts that one entry alone claims, with addresses of its own and nothing to be said: what there is to know of
-   * them is found out again when it is asked for. Most hosts of most clusters are like that.
-   */
-  readonly #plain = new Map<HostName, ServiceEntry>();
+  readonly #states = new HostStates();
+  readonly #publications: HostPublications;
+  readonly #indexes: LinkIndexes;
   readonly #told = new ToldTable(systemRandom);
   readonly #needs: HostNeeds;
   readonly #reverse: ReverseTable;
@@ -104,9 +98,6 @@ export class Registry {
   #toLink = new Map<HostName, Cause>();
   /** Hosts to compile only. */
   #toCompile = new Set<HostName>();
-  /** Of each entry with any, how many of its hosts are answered with a ClusterIP. */
-  readonly #publishedHosts = new Map<ObjectKey, number>();
-
   /** Compiles what the store already holds and follows it from then on. */
   constructor(options: RegistryOptions) {
     const { store, settings } = options;
@@ -118,6 +109,15 @@ export class Registry {
       network: () => this.#settings.network,
       allowedAddressesOf: this.#namespaces.allowedAddressesOf,
     });
+    this.#publications = new HostPublications(options.publishing);
+    this.#indexes = {
+      claims: this.#claims,
+      namespaces: this.#namespaces,
+      endpointNames: this.#endpointNames,
+      workloadsOf: this.#workloadsOf,
+      network: () => this.#settings.network,
+      publishMode: options.publishing?.mode ?? "off",
+    };
     this.#needs = new HostNeeds(this.#workloads.selection, options.wanted, settings.namesPerNamespace);
     this.#reverse = new ReverseTable(
       settings,
@@ -169,7 +169,7 @@ export class Registry {
 
   /** Whether anything can be published is another now. */
   publishingChanged(): void {
-    for (const { host, publications } of this.#hosts.values())
+    for (const { host, publications } of this.#states.all())
       if (publications.length > 0) this.#toCompile.add(host);
     this.#schedule(false);
   }
@@ -211,7 +211,7 @@ export class Registry {
     return hostRows({
       entries: this.#claims.entryPlans(),
       stateOf: (host) => this.#stateOf(host),
-      isPlain: (host) => this.#plain.has(host),
+      isPlain: (host) => this.#states.isPlain(host),
       recordOf: (host) => this.#told.recordOf(host),
       modeOf: this.#namespaces.modeOf,
       workloadsOf: this.#workloadsOf,
@@ -245,7 +245,7 @@ export class Registry {
     const { resolutions, describeName } = this.#options;
     return hostStanding(state, viewer, {
       plans,
-      claims: this.#claimsOn(host),
+      claims: claimsOn(host, this.#indexes),
       isEndpoint: this.#endpointNames.has(host),
       modeOf: this.#namespaces.modeOf,
       modeFrom: this.#namespaces.modeFrom,
@@ -266,8 +266,8 @@ export class Registry {
   hostCounts(): HostCounts {
     return countHosts(
       this.#claims,
-      (host) => this.#hosts.get(host),
-      (host) => this.#plain.has(host),
+      (host) => this.#states.get(host),
+      (host) => this.#states.isPlain(host),
     );
   }
 
@@ -358,12 +358,7 @@ export class Registry {
 
   #changeNode(name: string, after: NodeObject | undefined): void {
     for (const host of this.#workloads.changeNode(name, after))
-      if (this.#readsPlaces(this.#hosts.get(host))) this.#toCompile.add(host);
-  }
-
-  #readsPlaces(state: HostState | undefined): boolean {
-    if (state === undefined) return false;
-    return state.publications.length > 0 || state.parts.some(({ plan }) => plan.distribution !== undefined);
+      if (readsPlaces(this.#states.get(host))) this.#toCompile.add(host);
   }
 
   /** The host's claims are others now: it is linked anew, and so is every host whose endpoint names it. */
@@ -435,78 +430,21 @@ export class Registry {
 
   /** Finds out who answers the host for whom and with what, and notes what that depends on. */
   #link(host: HostName): HostState {
-    const state = this.#hosts.get(host) ?? this.#plainState(host) ?? newHostState(host);
-    this.#plain.delete(host);
-    this.#hosts.set(host, state);
+    const state = this.#states.open(host);
     const before = state.parts;
-    this.#linkState(state);
+    linkHost(state, this.#indexes);
     this.#needs.replace(host, before, state.parts);
     return state;
   }
 
   /** For pages; undefined: no entry claims the host. */
   #stateOf(host: HostName): HostState | undefined {
-    const known = this.#hosts.get(host);
+    const known = this.#states.get(host);
     if (known !== undefined) return known;
-    const state = this.#plainState(host);
-    if (state !== undefined) this.#linkState(state);
+    const state = this.#states.plainState(host);
+    if (state !== undefined) linkHost(state, this.#indexes);
     return state;
   }
-
-  /** As it was when it became plain; undefined: it is not. */
-  #plainState(host: HostName): HostState | undefined {
-    const entry = this.#plain.get(host);
-    if (entry === undefined) return undefined;
-    const state = newHostState(host);
-    state.conditions = [{ condition: "ok", object: entry.ref, reason: "" }];
-    return state;
-  }
-
-  #linkState(state: HostState): void {
-    const { host } = state;
-    const claims = this.#claimsOn(host);
-    const { views, losers } = standingOf(claims);
-    const answers = answersOf(views, {
-      modeOf: this.#namespaces.modeOf,
-      isEndpoint: this.#endpointNames.has(host),
-      link: (plan) => link(plan, this.#linkContext),
-      publishVerdict: this.#publishVerdict,
-      network: this.#settings.network,
-    });
-    state.candidates = claims.candidates;
-    state.losers = losers;
-    state.excluded = this.#claims.excludedPlansOf(host);
-    state.views = answers.views;
-    state.answers = answers.answers;
-    state.parts = [...new Set(answers.answers.flatMap(({ parts }) => parts))].slice();
-  }
-
-  #claimsOn(host: HostName): Claims {
-    return new Claims(this.#claims.plansOf(host), {
-      modeOf: this.#namespaces.modeOf,
-      isTrusted: this.#namespaces.isTrusted,
-      isEndpoint: this.#endpointNames.has(host),
-    });
-  }
-
-  readonly #publishVerdict = (winners: readonly HostPlan[]): PublishVerdict =>
-    publishVerdict(winners, {
-      mode: this.#options.publishing?.mode ?? "off",
-      labelsOf: ({ entry }) => this.#namespaces.get(entry.ref.namespace)?.labels,
-      workloadsOf: this.#workloadsOf,
-    });
-
-  readonly #linkContext: LinkContext = {
-    // Whoever resolves an endpoint does so for clients inside and outside of a mesh alike.
-    realPlansOf: (host, viewer) =>
-      this.#claimsOn(host)
-        .winners(viewer, "unknown")
-        .filter((plan) => plan.real !== undefined),
-    selectedNames: (target) =>
-      this.#workloadsOf(target).flatMap(({ name, weight, locality }) =>
-        name === undefined ? [] : [{ name, weight, locality }],
-      ),
-  };
 
   readonly #wallOf: WallOf = (atMs) => {
     const { clock } = this.#options;
@@ -518,75 +456,44 @@ export class Registry {
 
   /** Returns what of the host's answer is another now. */
   #compile(host: HostName, nowMs: MonotonicMs): readonly HostChange[] {
-    const state = this.#hosts.get(host);
+    const state = this.#states.get(host);
     if (state === undefined) return [];
+    const { resolutions, onConditionChanged } = this.#options;
+    const { isExcluded } = this.#needs;
     const compiled = compileHost(state, {
       settings: this.#settings,
       nowMs,
-      resolutions: this.#options.resolutions,
+      resolutions,
       workloadsOf: this.#workloadsOf,
-      isExcluded: this.#needs.isExcluded,
+      isExcluded,
       modeFrom: this.#namespaces.modeFrom,
-      publishing: this.#options.publishing ?? NOT_PUBLISHING,
+      publishing: this.#publications.states,
     });
-    this.#publish(state);
+    const { clusterDomain } = this.#settings;
+    this.#publications.tell(state, {
+      clusterDomain,
+      resolutions,
+      workloadsOf: this.#workloadsOf,
+      isExcluded,
+    });
     const { record } = compiled;
     state.pendingUntilMs = compiled.pendingUntilMs;
-    this.#report(state, hostProblems(state, this.#withoutPublished(state, compiled)));
+    for (const key of this.#publications.note(state, record)) this.#reportPlan(key);
+    const { problems } = compiled;
+    const isPublished = state.publishedEntries.length > 0;
+    this.#report(state, hostProblems(state, isPublished ? withoutMismatch(problems) : problems));
     for (const change of conditionChanges(host, state.conditions, compiled.conditions))
-      this.#options.onConditionChanged?.(change);
+      onConditionChanged?.(change);
     state.conditions = compiled.conditions;
     this.#reverse.change(state, record);
-    if (!this.#claims.isClaimed(host)) this.#hosts.delete(host);
-    else this.#keepLess(state);
+    this.#states.settle(state, this.#claims.isClaimed(host), (each) => this.#claims.soleEntry(each));
     return this.#told.differenceOf(host, record);
   }
 
-  #keepLess(state: HostState): void {
-    const { host } = state;
-    const entry = isPlain(state) ? this.#claims.soleEntry(host) : undefined;
-    if (entry === undefined) return;
-    this.#hosts.delete(host);
-    this.#plain.set(host, entry);
-  }
-
-  /** Tells what of the host is to be published now, and what no more. */
-  #publish(state: HostState): void {
-    const { publishing, resolutions } = this.#options;
-    const before = state.publications;
-    const answers = state.answers.filter(({ choice }) => choice.kind === "published");
-    if (publishing === undefined || (answers.length === 0 && before.length === 0)) return;
-    const { clusterDomain } = this.#settings;
-    const { isExcluded } = this.#needs;
-    const sources = { clusterDomain, resolutions, workloadsOf: this.#workloadsOf, isExcluded };
-    const publications = answers.map(({ winners, published }) => publicationOf(winners, published, sources));
-    state.publications = publications.map(({ key }) => key);
-    for (const each of publications) publishing.change(each.key, each);
-    for (const key of before) if (!state.publications.includes(key)) publishing.change(key, undefined);
-  }
-
-  /** A Service leads each port on to where it belongs: of such a host, ports that differ are no problem. */
-  #withoutPublished(state: HostState, { record, problems }: CompiledHost): readonly Problem[] {
-    const entries = publishedEntries(state, record);
-    for (const key of new Set([...entries, ...state.publishedEntries])) {
-      if (entries.includes(key) === state.publishedEntries.includes(key)) continue;
-      const count = (this.#publishedHosts.get(key) ?? 0) + (entries.includes(key) ? 1 : -1);
-      if (count === 0) this.#publishedHosts.delete(key);
-      else this.#publishedHosts.set(key, count);
-      this.#reportPlan(key);
-    }
-    state.publishedEntries = entries;
-    return entries.length === 0 ? problems : problems.filter(({ code }) => code !== "PortMismatch");
-  }
-
   #reportPlan(key: ObjectKey): void {
-    const plan = this.#claims.entryPlan(key);
-    const isPublished = plan !== undefined && (this.#publishedHosts.get(key) ?? 0) >= plan.hosts.length;
-    const problems = plan?.problems ?? [];
-    this.#options.problems.replace(
-      `plan ${key}`,
-      isPublished ? problems.filter(({ code }) => code !== "PortMismatch") : problems,
-    );
+    const { problems, hosts } = this.#claims.entryPlan(key) ?? NO_PLAN;
+    const isPublished = this.#publications.isPublished(key, hosts);
+    this.#options.problems.replace(`plan ${key}`, isPublished ? withoutMismatch(problems) : problems);
   }
 
   #report(state: HostState, problems: ReturnType<typeof hostProblems>): void {
@@ -606,18 +513,10 @@ interface Cause {
 /** Told at once: of a first list, or of new settings, nobody has to hold all of it. */
 const MOST_CHANGES = 1000;
 const POLICY_OWNER = "host policy";
-const NOT_PUBLISHING: CompileSources["publishing"] = {
-  stateOf: () => ({ kind: "refused", reason: "nothing is published" }),
-};
+const NO_PLAN: Pick<EntryPlan, "problems" | "hosts"> = { problems: [], hosts: [] };
 
-/** The entries whose host is answered with a ClusterIP, if there are any. */
-function publishedEntries({ answers }: HostState, record: HostRecord | undefined): readonly ObjectKey[] {
-  const isPublished = ({ source, answers: families }: HostVariant) =>
-    source === "published" && FAMILIES.some((family) => families[family].kind === "addresses");
-  if (!record?.views.some(({ variants }) => variants.some(isPublished))) return NO_ENTRIES;
-  return answers
-    .filter(({ choice }) => choice.kind === "published")
-    .flatMap(({ winners }) => winners.map(({ entry }) => objectKey(entry.ref)));
+/** Whether what the host answers depends on the nodes of its workloads. */
+function readsPlaces(state: HostState | undefined): boolean {
+  if (state === undefined) return false;
+  return state.publications.length > 0 || state.parts.some(({ plan }) => plan.distribution !== undefined);
 }
-
-const NO_ENTRIES: readonly ObjectKey[] = [];
