@@ -21,7 +21,7 @@ export interface LinkIndexes {
   readonly workloadsOf: (target: SelectorTarget) => readonly SelectedWorkload[];
   /** Ours; undefined: endpoints of all networks are taken. */
   readonly network: () => string | undefined;
-  readonly publishMode: PublishMode;
+  readonly publishMode: () => PublishMode;
 }
 
 /** Writes into the state what follows from the host's claims; what was compiled from it stays as it is. */
@@ -37,7 +37,7 @@ export function linkHost(state: HostState, indexes: LinkIndexes): void {
     link: (plan) => link(plan, context),
     publishVerdict: (winners) =>
       publishVerdict(winners, {
-        mode: publishMode,
+        mode: publishMode(),
         labelsOf: ({ entry }) => namespaces.get(entry.ref.namespace)?.labels,
         workloadsOf,
       }),

@@ -116,7 +116,7 @@ export class Registry {
       endpointNames: this.#endpointNames,
       workloadsOf: this.#workloadsOf,
       network: () => this.#settings.network,
-      publishMode: options.publishing?.mode ?? "off",
+      publishMode: () => options.publishing?.mode ?? "off",
     };
     this.#needs = new HostNeeds(this.#workloads.selection, options.wanted, settings.namesPerNamespace);
     this.#reverse = new ReverseTable(

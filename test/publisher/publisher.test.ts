@@ -2,6 +2,7 @@ import { expect } from "chai";
 import { PUBLISHED_NAMESPACE } from "../../src/mesh/publication.ts";
 import { serviceName } from "../../src/publisher/names.ts";
 import { objectLine } from "../../src/watcher/snapshot-objects.ts";
+import { until } from "../cluster/fixture.ts";
 import type { ApiObject, ScriptedApiServer } from "../support/scripted-api-server.ts";
 import { host } from "./fixture.ts";
 import {
@@ -476,6 +477,19 @@ describe("Publisher", () => {
       ({ metadata }) => (metadata["annotations"] as Record<string, string>)["serviceentry-dns.io/host"],
     );
     expect(hosts).to.have.members(["mapped.example.com", "named.example.com"]);
+  });
+
+  it("follows the setting while it runs, in both directions", async () => {
+    server.apply(kmeshEntry());
+    const replica = await leading({ mode: "off" });
+    await settled(replica);
+    expect(slices(server)).to.deep.equal([]);
+    replica.setMode("mapped");
+    await until(() => replica.source.missing().length === 0, "Services and slices that are watched");
+    replica.clock.advance(1000);
+    await comes(() => slices(server).length === 1, "a slice", replica);
+    replica.setMode("off");
+    await comes(() => replica.answer("kmesh-fake.com") === "static 10.1.0.1", "the real address", replica);
   });
 
   it("begins with the Namespace's label, and ends with it", async () => {

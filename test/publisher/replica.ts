@@ -96,6 +96,14 @@ export class Replica {
     });
   }
 
+  /** As a new value of the setting. */
+  setMode(publish: PublishMode): void {
+    const { clusterDomain } = DEFAULT_SETTINGS;
+    this.hosts.mode = publish;
+    this.registry.updateSettings(DEFAULT_SETTINGS);
+    this.source.updateSettings(NEED_SETTINGS, { publish, clusterDomain });
+  }
+
   /** What upstream says from now on: addresses by family, or a word for both. */
   resolve(
     name: string,
