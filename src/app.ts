@@ -243,7 +243,13 @@ export class App {
       if (this.#snapshot !== undefined) await this.#run(this.#snapshot);
       if (this.#writers !== undefined) this.#runAside(this.#writers);
       this.#running.push(
-        watchSettings({ inputs, current: loaded, log, onChange: (settings) => this.#update(settings) }),
+        watchSettings({
+          inputs,
+          current: loaded,
+          log,
+          onChange: (settings) => this.#update(settings),
+          onRead: (isTaken) => this.#metrics.noteSettingsRead(isTaken),
+        }),
       );
       await this.#run(new MemoryReturn({ clock: systemClock }));
     } catch (error) {

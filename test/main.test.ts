@@ -1,7 +1,7 @@
 /** The program as its users meet it: a child process, real sockets, real files, the messages on the terminal. */
 
 import { execFileSync } from "node:child_process";
-import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -206,6 +206,28 @@ describe("the program", function () {
       while ((await ttl()) !== 7 && performance.now() < deadline)
         await new Promise((next) => setTimeout(next, 50));
       expect(await ttl()).to.equal(7);
+    });
+
+    it("counts the readings of its settings file, and says while it is rejected", async () => {
+      const source = join(folder, "objects");
+      mkdirSync(source);
+      const config = join(folder, "settings.yaml");
+      writeFileSync(config, "ttl: 20\nupstreams: [192.0.2.1]\n");
+      const { program, admin } = await serve([`--source=${source}`, `--config=${config}`]);
+      await program.says(/"msg":"ready"/);
+      const shows = (taken: number, rejected: number, isRejected: 0 | 1) => async () => {
+        const page = await fetchText(admin, "/metrics");
+        return [
+          `settings_reloads_total{result="taken"} ${taken}`,
+          `settings_reloads_total{result="rejected"} ${rejected}`,
+          `settings_rejected ${isRejected}`,
+        ].every((line) => page.includes(`serviceentry_dns_${line}\n`));
+      };
+      await eventually(shows(0, 0, 0));
+      writeFileSync(config, "ttl: 20s\nupstreams: [192.0.2.1]\n");
+      await eventually(shows(0, 1, 1));
+      writeFileSync(config, "ttl: 21\nupstreams: [192.0.2.1]\n");
+      await eventually(shows(1, 1, 0));
     });
   });
 

@@ -100,12 +100,14 @@ class SettingsWatcher implements Closeable {
       const now = fingerprint(this.#path);
       if (now !== before) return this.#reloadWhenSettled(now);
       this.#settle = undefined;
+      const isFirstLook = this.#seen === undefined;
       this.#seen = now;
-      this.#reload();
+      this.#reload(isFirstLook);
     });
   }
 
-  #reload(): void {
+  /** `isFirstLook`: the file may be the one that is in force. */
+  #reload(isFirstLook: boolean): void {
     const fields = { component: COMPONENT, file: this.#path };
     let settings: Settings;
     try {
@@ -117,8 +119,9 @@ class SettingsWatcher implements Closeable {
       this.#onRead(false);
       return;
     }
-    this.#onRead(true);
     const changed = SETTING_KEYS.filter((key) => !isDeepStrictEqual(settings[key], this.#settings[key]));
+    if (isFirstLook && changed.length === 0) return;
+    this.#onRead(true);
     const waiting = changed.filter((key) => settingSpec(key).restartNeeded === true);
     const applied = changed.filter((key) => settingSpec(key).restartNeeded !== true);
     this.#sayWaiting(settings, waiting);

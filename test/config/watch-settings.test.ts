@@ -87,6 +87,27 @@ describe("config: hot reload", () => {
     }
   });
 
+  it("tells of no reading while the file is the one that was loaded", () => {
+    writeFileSync(path, "source: x\nttl: 10\n");
+    const inputs = { argv: ["--config", path, "--upstreams", "192.0.2.1"], env: {} };
+    const clock = new FakeClock();
+    const readings: boolean[] = [];
+    const onRead = (isTaken: boolean) => void readings.push(isTaken);
+    watcher = watchSettings({
+      inputs,
+      current: loadSettings(inputs),
+      log,
+      onChange: () => {},
+      onRead,
+      clock,
+    });
+    clock.advance(3000);
+    expect(readings).to.deep.equal([]);
+    writeFileSync(path, "source: x\nttl: 10\n\n");
+    clock.advance(3000);
+    expect(readings, "a change without effect").to.deep.equal([true]);
+  });
+
   it("applies a change, and says which settings changed", async () => {
     start("source: x\nttl: 10\n");
     writeFileSync(path, "source: x\nttl: 20\nlogLevel: debug\n");
