@@ -1,6 +1,7 @@
 /** A small HTTP server: fixed paths, GET and HEAD, POST where something is to be done, tight limits. */
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { Socket } from "node:net";
 import type { SettingKey } from "../config/settings.ts";
 import { type SocketAddress, socketAddressText } from "../config/socket-address.ts";
 import type { Closeable, Logger } from "../runtime.ts";
@@ -38,6 +39,7 @@ export interface HttpLimits {
   /** A connection without any traffic, such as that of a client which does not read its reply. */
   readonly idleTimeoutMs: number;
   readonly maxHeaderOctets: number;
+  /** With one more, the one whose last request is the longest ago goes: a probe must get through those that only sit. */
   readonly maxConnections: number;
   /** How often the time-outs are looked at. */
   readonly checkIntervalMs: number;
@@ -88,6 +90,8 @@ const LISTEN_FAULTS: Readonly<Record<string, string>> = {
 export class HttpEndpoint implements Closeable {
   readonly #options: HttpEndpointOptions;
   readonly #server: Server;
+  /** In the order of their last requests; of those without one, of their coming. */
+  readonly #connections = new Set<Socket>();
 
   constructor(options: HttpEndpointOptions) {
     this.#options = options;
@@ -102,7 +106,7 @@ export class HttpEndpoint implements Closeable {
       },
       (request, response) => void this.#serve(request, response),
     );
-    this.#server.maxConnections = limits.maxConnections;
+    this.#server.on("connection", (connection) => this.#admit(connection, limits.maxConnections));
     this.#server.timeout = limits.idleTimeoutMs;
   }
 
@@ -140,7 +144,18 @@ export class HttpEndpoint implements Closeable {
     return promise;
   }
 
+  #admit(connection: Socket, maxConnections: number): void {
+    const [oldest] = this.#connections;
+    if (oldest !== undefined && this.#connections.size >= maxConnections) {
+      this.#connections.delete(oldest);
+      oldest.destroy();
+    }
+    this.#connections.add(connection);
+    connection.once("close", () => this.#connections.delete(connection));
+  }
+
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    if (this.#connections.delete(request.socket)) this.#connections.add(request.socket);
     const { status, headers, content } = await transferOf(await this.#reply(request), request.headers);
     response.writeHead(status, headers);
     // RFC 9110 9.3.2: the reply to HEAD has the headers of GET and no content.
