@@ -114,7 +114,7 @@ export class InFlight implements CarrierEvents {
     return query;
   }
 
-  /** Asks a dead upstream whether it lives. */
+  /** Asks an upstream that is dead, or may be, whether it lives. */
   probe(upstream: Upstream): void {
     this.#start(healthProbe(upstream, this.#clock.nowMs()), upstream);
   }
@@ -226,7 +226,8 @@ export class InFlight implements CarrierEvents {
     const attempt = new Attempt(query, upstream, nowMs);
     // The first message may still be on its way out when another ID is written.
     const message = query.attempts.length === 0 ? query.message : Buffer.from(query.message);
-    upstream.noteSend(nowMs, query.wasSentTo(upstream));
+    // A probe is no more reason to take upstream for dead.
+    if (query.purpose !== "health") upstream.noteSend(nowMs, query.wasSentTo(upstream));
     query.attempts.push(attempt);
     this.#carriers.send(attempt, message);
   }

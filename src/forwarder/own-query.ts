@@ -15,7 +15,7 @@ import type { Upstream } from "./upstream.ts";
 
 const ROOT = Uint8Array.of(0);
 
-/** What a dead upstream is asked: for the root's name servers, RD=0; any reply will do. */
+/** What an upstream is asked that is dead or may be: for the root's name servers, RD=0; any reply will do. */
 export function healthProbe(upstream: Upstream, startedAtMs: MonotonicMs): PendingQuery {
   return ownQuery(upstream, ROOT, RecordType.NS, 0, startedAtMs, "health");
 }

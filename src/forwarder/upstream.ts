@@ -6,6 +6,9 @@ import { RoundTrips } from "./round-trips.ts";
 import { SlidingCount } from "./sliding-count.ts";
 import type { SocketAddress } from "./upstream-sockets.ts";
 
+/** Perhaps it is silent about one name alone: after so many sends and so long without any reply it is probed. */
+const SENDS_BEFORE_DOUBT = 4;
+const SILENCE_BEFORE_DOUBT_MS = 1_000;
 /** Dead after this many sends ... */
 const SENDS_BEFORE_DEAD = 8;
 /** ... and this long without any reply: 2 s, and room for an upstream whose replies take just that. */
@@ -24,6 +27,8 @@ const MAX_PATIENCE_MS = 2_200;
 export interface UpstreamOptions {
   readonly to: SocketAddress;
   readonly metrics: UpstreamMetrics;
+  /** The upstream may be dead: probe it once. */
+  readonly onDoubt: (upstream: Upstream) => void;
   /** The upstream has died: probe it. */
   readonly onDead: (upstream: Upstream) => void;
 }
@@ -33,12 +38,14 @@ export class Upstream {
   /** The share of all UDP sockets that may lead to it at once; at least 2. */
   maxSockets: number;
   readonly #metrics: UpstreamMetrics;
+  readonly #onDoubt: (upstream: Upstream) => void;
   readonly #onDead: (upstream: Upstream) => void;
   readonly #roundTrips = new RoundTrips();
   readonly #firstSends = new SlidingCount();
   readonly #resends = new SlidingCount();
   /** `FADING`, as often as others were preferred since it was asked last. */
   #fading = 1;
+  #isDoubted = false;
   #isDead = false;
   #isLooping = false;
   /** It told so itself, by ECONNREFUSED. */
@@ -51,6 +58,7 @@ export class Upstream {
     this.to = options.to;
     this.maxSockets = maxSockets;
     this.#metrics = options.metrics;
+    this.#onDoubt = options.onDoubt;
     this.#onDead = options.onDead;
     options.metrics.setUp(true);
   }
@@ -92,7 +100,10 @@ export class Upstream {
   noteSend(nowMs: MonotonicMs, isResend: boolean): void {
     (isResend ? this.#resends : this.#firstSends).add(nowMs);
     if (nowMs - this.#lastSendAtMs >= PAUSE_MS) this.#sendsSinceReply = 0;
-    if (this.#sendsSinceReply === 0) this.#silentSinceMs = nowMs;
+    if (this.#sendsSinceReply === 0) {
+      this.#silentSinceMs = nowMs;
+      this.#isDoubted = false;
+    }
     this.#sendsSinceReply += 1;
     this.#lastSendAtMs = nowMs;
     this.#fading = 1;
@@ -134,8 +145,13 @@ export class Upstream {
 
   /** To be called now and then while replies are awaited. */
   checkSilence(nowMs: MonotonicMs): void {
-    if (this.#sendsSinceReply < SENDS_BEFORE_DEAD) return;
-    if (nowMs - this.#silentSinceMs >= SILENCE_BEFORE_DEAD_MS) this.#die();
+    if (this.#isDead || this.#sendsSinceReply < SENDS_BEFORE_DOUBT) return;
+    const silenceMs = nowMs - this.#silentSinceMs;
+    if (!this.#isDoubted && silenceMs >= SILENCE_BEFORE_DOUBT_MS) {
+      this.#isDoubted = true;
+      this.#onDoubt(this);
+    }
+    if (this.#sendsSinceReply >= SENDS_BEFORE_DEAD && silenceMs >= SILENCE_BEFORE_DEAD_MS) this.#die();
   }
 
   #die(): void {

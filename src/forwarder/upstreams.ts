@@ -14,7 +14,7 @@ export interface UpstreamsOptions {
   readonly clock: Clock;
   readonly sockets: Pick<UpstreamSockets, "maxUdpSockets">;
   readonly metrics: ForwarderMetrics;
-  /** Asks the dead upstream something; any reply revives it. */
+  /** Asks the upstream something; any reply shows that it lives. */
   readonly probe: (upstream: Upstream) => void;
 }
 
@@ -75,8 +75,9 @@ export class Upstreams {
   }
 
   #add(to: SocketAddress, maxSockets: number): Upstream {
+    const { metrics, probe: onDoubt } = this.#options;
     const onDead = (dead: Upstream) => this.#scheduleProbe(dead);
-    const upstream = new Upstream({ to, metrics: this.#options.metrics.upstream(to), onDead }, maxSockets);
+    const upstream = new Upstream({ to, metrics: metrics.upstream(to), onDoubt, onDead }, maxSockets);
     this.#known.set(socketAddressText(to), upstream);
     return upstream;
   }

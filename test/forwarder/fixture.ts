@@ -10,7 +10,7 @@ import { SharedSeries } from "../../src/series.ts";
 import { Query, Verdict } from "../../src/wire/query.ts";
 import { readQuery } from "../../src/wire/read-query.ts";
 import { FakeClock } from "../support/fake-clock.ts";
-import { MemoryUpstreams } from "../support/memory-upstream.ts";
+import { MemoryUpstreams, type Sent } from "../support/memory-upstream.ts";
 
 export const ONE: SocketAddress = { address: "198.51.100.1", port: 53 };
 export const TWO: SocketAddress = { address: "198.51.100.2", port: 53 };
@@ -82,6 +82,11 @@ export function makeFixture(options: FixtureOptions = {}): Fixture {
     ask: (message, client = new TestClient()) => forwardFor(forwarder, message, client),
     count: (name, ...labels) => series.values[series.at(name, ...labels)]!,
   };
+}
+
+/** What clients asked: without the probes of an upstream that may be dead, which ask for the root. */
+export function withoutProbes(sent: readonly Sent[]): Sent[] {
+  return sent.filter(({ message }) => message[12] !== 0);
 }
 
 const query = new Query();

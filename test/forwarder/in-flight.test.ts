@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import type { Sent } from "../support/memory-upstream.ts";
-import { makeFixture, ONE, TestClient, TWO } from "./fixture.ts";
+import { makeFixture, ONE, TestClient, TWO, withoutProbes } from "./fixture.ts";
 import { a, extendedError, question, read, replyTo } from "./messages.ts";
 
 const TO_ONE = "198.51.100.1:53";
@@ -35,10 +35,11 @@ describe("a query on its way", () => {
     const client = ask(message);
     clock.advance(4_499);
     expect(client.replies).to.have.length(0);
-    expect(upstreams.sent.map(({ atMs }) => atMs - startMs)).to.deep.equal([0, ...RESENDS_MS]);
-    expect(new Set(upstreams.sent.map(({ port }) => port)).size).to.equal(8);
-    expect(new Set(upstreams.sent.map(idOf)).size).to.be.at.least(7);
-    for (const sent of upstreams.sent) {
+    const sendings = withoutProbes(upstreams.sent);
+    expect(sendings.map(({ atMs }) => atMs - startMs)).to.deep.equal([0, ...RESENDS_MS]);
+    expect(new Set(sendings.map(({ port }) => port)).size).to.equal(8);
+    expect(new Set(sendings.map(idOf)).size).to.be.at.least(7);
+    for (const sent of sendings) {
       expect([...sent.message.subarray(2)]).to.deep.equal([...message.subarray(2)]);
     }
     clock.advance(1);
@@ -63,11 +64,12 @@ describe("a query on its way", () => {
       const { ask, upstreams, clock } = makeFixture({ upstreams: [ONE] });
       const client = ask(question("www.example.org"));
       clock.advance(4_000);
-      upstreams.sent[answered]!.reply(good(upstreams.sent[answered]!));
-      for (const sent of upstreams.sent) sent.reply(good(sent), 1);
+      const sendings = withoutProbes(upstreams.sent);
+      sendings[answered]!.reply(good(sendings[answered]!));
+      for (const sent of sendings) sent.reply(good(sent), 1);
       clock.advance(10_000);
       expect(read(client.reply).rcode).to.equal(0);
-      expect(upstreams.sent).to.have.length(8);
+      expect(withoutProbes(upstreams.sent)).to.have.length(8);
     }
   });
 
@@ -134,7 +136,7 @@ describe("two upstreams", () => {
     const { ask, upstreams, clock } = makeFixture(both);
     ask(question("www.example.org"));
     clock.advance(4_400);
-    expect(upstreams.sent.map(({ to }) => to)).to.deep.equal(
+    expect(withoutProbes(upstreams.sent).map(({ to }) => to)).to.deep.equal(
       Array.from({ length: 8 }, (_, index) => (index % 2 === 0 ? TO_ONE : TO_TWO)),
     );
   });
@@ -332,6 +334,24 @@ describe("an upstream's health", () => {
     const sent = upstreams.sent.length;
     expect(read(ask(named(2)).reply).rcode).to.equal(2);
     expect(upstreams.sent).to.have.length(sent);
+  });
+
+  it("does not end by the silence about one name, be it asked for by many: a probe shows that it lives", () => {
+    for (const clients of [1, 30]) {
+      const { ask, upstreams, clock, count } = makeFixture();
+      upstreams.script = (sent) => {
+        if (withoutProbes([sent]).length === 0) sent.reply(replyTo(sent.message, { rcode: 2 }), 20);
+      };
+      const waiting = Array.from({ length: clients }, (_, index) => ask(named(index)));
+      clock.advance(4_500);
+      for (const client of waiting) expect(read(client.reply).rcode).to.equal(2);
+      expect(count("upstream_up", TO_ONE)).to.equal(1);
+      expect(upstreams.sent.length - withoutProbes(upstreams.sent).length).to.be.within(1, 4);
+      upstreams.script = (sent) => sent.reply(good(sent), 1);
+      const next = ask(question("other.example.org"));
+      clock.advance(1);
+      expect(read(next.reply).records).to.have.length(1);
+    }
   });
 
   it("does not end by few sends, or by a short silence", () => {
