@@ -1,4 +1,4 @@
-/** Settings from the command line: `--ttl 5`, `--ttl=5`, repeated flags for lists, `--relay-https` for true. */
+/** Settings from the command line: `--ttl 5`, `--ttl=5`, repeated flags for lists, a boolean's flag alone for true. */
 
 import { type RawSetting, type SourceReading, unknownSetting } from "./raw-setting.ts";
 import { remedyOf } from "./setting-value.ts";
@@ -36,11 +36,10 @@ export function readFlags(argv: readonly string[], ownFlags: readonly string[]):
 
     let value = equals === -1 ? undefined : word.slice(equals + 1);
     const next = argv[at + 1];
-    if (value === undefined && isBoolean) value = "true";
-    else if (value === undefined && next !== undefined && !next.startsWith("--")) {
+    if (value === undefined && next !== undefined && mayBeValue(next, isBoolean)) {
       value = next;
       at += 1;
-    }
+    } else if (value === undefined && isBoolean) value = "true";
 
     if (key === undefined && !ownFlags.includes(flag)) {
       faults.push(unknownSetting("flag", written, origin, flagOf, ownFlags));
@@ -57,6 +56,11 @@ export function readFlags(argv: readonly string[], ownFlags: readonly string[]):
     }
   }
   return { settings: [...settings.values()], faults, ownFlags: own };
+}
+
+/** Whether the word belongs to the flag before it. */
+function mayBeValue(word: string, isBoolean: boolean): boolean {
+  return isBoolean ? word === "true" || word === "false" : !word.startsWith("--");
 }
 
 function givenTwice(setting: string, flag: string, value: string): SettingFault {

@@ -70,7 +70,7 @@ function rangeOf(spec: SettingSpec): string {
 function placeholder(spec: SettingSpec): string {
   switch (spec.kind) {
     case "boolean":
-      return "";
+      return "[true|false]";
     case "choice":
       return spec.values.join("|");
     case "integer":

@@ -100,6 +100,10 @@ describe("config: loading settings", () => {
         "192.0.2.3 54",
       ]);
       expect(load({ argv: ["--relay-https=false"] }).settings.relayHttps).to.equal(false);
+      const both = load({
+        argv: ["--suffix-view", "false", "--relay-https", "true", "--explain-txt", "--ttl", "8"],
+      });
+      expect(both.settings).to.include({ suffixView: false, relayHttps: true, explainTxt: true, ttl: 8 });
     });
 
     it("names the nearest flag for an unknown one", () => {
@@ -120,8 +124,8 @@ describe("config: loading settings", () => {
       expect(messagesOf({ argv: ["--ttl", "1", "--ttl", "2"] })).to.deep.equal([
         'ttl = "2" (flag --ttl) is given twice and takes one value. Give the flag once.',
       ]);
-      expect(messagesOf({ argv: ["--relay-https", "false"] })).to.deep.equal([
-        'command line: unexpected argument "false". Write settings as --name VALUE or --name=VALUE.',
+      expect(messagesOf({ argv: ["--relay-https", "no"] })).to.deep.equal([
+        'command line: unexpected argument "no". Write settings as --name VALUE or --name=VALUE.',
       ]);
       expect(messagesOf({ argv: ["--config"] })).to.deep.equal([
         "--config (flag --config) has no value. Write --config VALUE.",
