@@ -3,7 +3,7 @@
  * for a loop when that question arrives here. Such an upstream is not asked until a while after the last arrival.
  */
 
-import type { Clock, Timer } from "../runtime.ts";
+import type { Clock, MonotonicMs, Timer } from "../runtime.ts";
 import type { Query } from "../wire/query.ts";
 import type { InFlight } from "./in-flight.ts";
 import { LoopNames } from "./loop-names.ts";
@@ -14,6 +14,8 @@ import type { Upstreams } from "./upstreams.ts";
 /** The listeners are open by then. */
 const FIRST_PROBE_AFTER_MS = 200;
 const PROBE_INTERVAL_MS = 60_000;
+/** How soon an upstream is asked that is new, or lives again. */
+const LOOK_INTERVAL_MS = 1_000;
 /** The next probe has had its time to come back. */
 export const LOOP_HEALS_AFTER_MS = PROBE_INTERVAL_MS + 6_000;
 /** One probe may arrive several times: it was sent again, or the upstream asks more than one of us. */
@@ -42,14 +44,15 @@ export class LoopWatch {
   readonly #options: LoopProbeOptions;
   readonly #parts: LoopWatchParts;
   readonly #healing = new Map<Upstream, { readonly timer: Timer; readonly sinceMs: number }>();
+  readonly #askedAtMs = new WeakMap<Upstream, MonotonicMs>();
   #names: LoopNames;
-  #probeTimer: Timer | null = null;
+  #lookTimer: Timer | null = null;
 
   constructor(options: LoopProbeOptions, parts: LoopWatchParts) {
     this.#options = options;
     this.#parts = parts;
     this.#names = new LoopNames(options.key, parts.clusterDomain);
-    if (options.isAsker) this.#askAfter(FIRST_PROBE_AFTER_MS);
+    if (options.isAsker) this.#lookAfter(FIRST_PROBE_AFTER_MS);
   }
 
   set clusterDomain(octets: Uint8Array) {
@@ -89,28 +92,35 @@ export class LoopWatch {
   }
 
   close(): void {
-    this.#probeTimer?.cancel();
-    this.#probeTimer = null;
+    this.#lookTimer?.cancel();
+    this.#lookTimer = null;
     for (const { timer } of this.#healing.values()) timer.cancel();
     this.#healing.clear();
   }
 
-  #askAfter(delayMs: number): void {
-    this.#probeTimer = this.#parts.clock.setTimer(delayMs, () => {
-      this.#askAfter(PROBE_INTERVAL_MS);
-      this.#ask();
+  #lookAfter(delayMs: number): void {
+    this.#lookTimer = this.#parts.clock.setTimer(delayMs, () => {
+      this.#lookAfter(LOOK_INTERVAL_MS);
+      this.#look();
     });
   }
 
-  #ask(): void {
-    const { clock, upstreams, inFlight, clusterMayAskUs } = this.#parts;
+  #look(): void {
+    const { clock, upstreams } = this.#parts;
+    const nowMs = clock.nowMs();
     for (const upstream of upstreams.all()) {
-      // A dead one is probed already; it gets the next one once it lives.
-      if (upstream.isDead) continue;
-      const isCluster = upstreams.setFor(true).includes(upstream);
-      if (isCluster && clusterMayAskUs()) continue;
-      const name = this.#names.make(socketAddressText(upstream.to), isCluster, clock.nowMs());
-      inFlight.probeLoop(upstream, name);
+      const askedAtMs = this.#askedAtMs.get(upstream) ?? Number.NEGATIVE_INFINITY;
+      // What a dead one was asked may be lost; once it lives it is asked again.
+      if (upstream.isDead) this.#askedAtMs.delete(upstream);
+      else if (nowMs - askedAtMs >= PROBE_INTERVAL_MS) this.#ask(upstream, nowMs);
     }
+  }
+
+  #ask(upstream: Upstream, nowMs: MonotonicMs): void {
+    const { upstreams, inFlight, clusterMayAskUs } = this.#parts;
+    this.#askedAtMs.set(upstream, nowMs);
+    const isCluster = upstreams.setFor(true).includes(upstream);
+    if (isCluster && clusterMayAskUs()) return;
+    inFlight.probeLoop(upstream, this.#names.make(socketAddressText(upstream.to), isCluster, nowMs));
   }
 }

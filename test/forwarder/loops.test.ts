@@ -57,6 +57,21 @@ describe("a loop probe", () => {
     }
   });
 
+  it("is asked within a second of an upstream that is new or lives again: two servers may start by turns", () => {
+    const { upstreams, clock, forwarder, probes } = watching();
+    upstreams.script = (sent) => sent.fail("ECONNREFUSED", 1);
+    clock.advance(10_000);
+    expect(probes(), "while it is dead").to.have.length(1);
+    upstreams.script = (sent) => sent.reply(replyTo(sent.message, { rcode: 3 }), 1);
+    clock.advance(2_100);
+    expect(probes()).to.have.length(2);
+    clock.advance(10_000);
+    expect(probes()).to.have.length(2);
+    forwarder.update({ upstreams: [TWO] });
+    clock.advance(1_100);
+    expect(probes().map(({ to }) => to)).to.deep.equal([TO_ONE, TO_ONE, TO_TWO]);
+  });
+
   it("is asked of every upstream, below `invalid` of those that the cluster's names are not asked of", () => {
     const { clock, probes } = watching({ upstreams: [ONE], clusterUpstreams: [TWO] });
     clock.advance(250);
