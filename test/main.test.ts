@@ -346,6 +346,7 @@ describe("the program", function () {
         ]);
         // Not ours: the stand-in's.
         expect(await addresses(dns, "kubernetes.default.svc.cluster.local")).to.deep.equal(["10.96.0.1"]);
+        expect(await addresses(dns, "kubernetes.default")).to.deep.equal(["10.96.0.1"]);
         expect((await ask(dns, "no-such.example")).flags & 0xf).to.equal(Rcode.NXDOMAIN);
         expect(await program.end()).to.equal(0);
       });

@@ -34,6 +34,9 @@ import { isLabel, labelOctets, type Suffix } from "./search-suffix.ts";
 export const MAX_FULL_QUESTION_OCTETS = HEADER_OCTETS + MAX_NAME_OCTETS + QUESTION_FIXED_OCTETS + OPT_OCTETS;
 
 const SERVICES_LABEL = labelOctets("svc");
+/** Namespaces that every cluster has, whether or not it was told of. */
+const DEFAULT_LABEL = labelOctets("default");
+const SYSTEM_LABEL = labelOctets("kube-system");
 /** Of the CNAME where the full name has no address of the type. */
 const EMPTY_TTL_SECONDS = 5;
 /** Octets of an address by type. */
@@ -60,9 +63,11 @@ export function isShortForm(
   if (labelCount !== 2 && !(labelCount === 3 && isLabel(query, 2, SERVICES_LABEL))) return false;
   if (query.class !== RecordClass.IN || query.dnssecOk || query.ednsVersion > 0) return false;
   if (query.hasSignature || query.hasUnderscoreLabel) return false;
-  const start = query.labelStarts[1]!;
-  const namespace = clients.namespaceId(query.name, start + 1, query.name[start]!);
-  if (namespace === NOT_FOUND || clients.isDelegatedName(namespace)) return false;
+  if (!isLabel(query, 1, DEFAULT_LABEL) && !isLabel(query, 1, SYSTEM_LABEL)) {
+    const start = query.labelStarts[1]!;
+    const namespace = clients.namespaceId(query.name, start + 1, query.name[start]!);
+    if (namespace === NOT_FOUND || clients.isDelegatedName(namespace)) return false;
+  }
   return fullNameLength(query, domain) <= MAX_NAME_OCTETS;
 }
 

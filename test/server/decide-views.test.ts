@@ -279,10 +279,15 @@ describe("decide: hosts that stand in for services of the cluster", () => {
 
 describe("decide: short forms of services", () => {
   const clients = clientIndexOf([], namespaceFacts("default"), namespaceFacts("dev", { isDelegated: true }));
-  const short = (name: string, fields: QueryFields = {}, settings = SETTINGS) => {
+  const short = (
+    name: string,
+    fields: QueryFields = {},
+    settings = SETTINGS,
+    knowledge = { table, clients },
+  ) => {
     const decision = new Decision();
     const query = makeQuery(name, fields);
-    const situation = { query, asker: new Asker(), knowledge: { table, clients }, settings };
+    const situation = { query, asker: new Asker(), knowledge, settings };
     decide({ ...situation, nowMs: 0, isDenied: false }, decision);
     return decision.action === Action.SHORT_FORM;
   };
@@ -296,6 +301,7 @@ describe("decide: short forms of services", () => {
       "kubernetes",
       "default",
       "kubernetes.other",
+      "kubernetes.defaults",
       "kubernetes.dev",
       "kubernetes.dev.svc",
       "kubernetes.default.pod",
@@ -305,6 +311,14 @@ describe("decide: short forms of services", () => {
     ]) {
       expect(short(name), name).to.equal(false);
     }
+  });
+
+  it("need no Namespace for those that every cluster has", () => {
+    const none = { table, clients: clientIndexOf([]) };
+    expect(short("kubernetes.default", {}, SETTINGS, none)).to.equal(true);
+    expect(short("Kube-DNS.Kube-System.svc", {}, SETTINGS, none)).to.equal(true);
+    expect(short("kubernetes.other", {}, SETTINGS, none)).to.equal(false);
+    expect(short("kubernetes.dev", {}, SETTINGS, none)).to.equal(false);
   });
 
   it("are asked for addresses, without DNSSEC, and not where the setting is off", () => {
