@@ -5,7 +5,13 @@
 
 import { extname } from "node:path";
 import { Worker } from "node:worker_threads";
-import type { BoundAddress, DataPlaneOptions, FromDataPlane, ToDataPlane } from "./data-plane.ts";
+import type {
+  BoundAddress,
+  DataPlaneOptions,
+  FromDataPlane,
+  ToDataPlane,
+  ToldNamespace,
+} from "./data-plane.ts";
 import { type BatchSockets, openBatchSockets } from "./native/batch-sockets.ts";
 import type { SystemCalls } from "./native/system-calls.ts";
 import { assertNever, type Closeable, type Logger } from "./runtime.ts";
@@ -29,6 +35,7 @@ export interface DataPlaneThreadOptions {
   readonly onApplied: () => void;
   /** The upstream has handed one of our queries back to us. */
   readonly onLoop: (upstream: string) => void;
+  readonly onTold: (told: ToldNamespace) => void;
 }
 
 /** A listener could not be opened; `code` is the system's (EADDRINUSE ...). */
@@ -145,7 +152,7 @@ export class DataPlaneThread implements Closeable {
   }
 
   #receive(message: FromDataPlane, started: () => void, failed: (error: Error) => void): void {
-    const { logger, onApplied, onLoop } = this.#options;
+    const { logger, onApplied, onLoop, onTold } = this.#options;
     switch (message.kind) {
       case "listening":
         this.listening = message.addresses;
@@ -161,6 +168,9 @@ export class DataPlaneThread implements Closeable {
         break;
       case "loop":
         onLoop(message.upstream);
+        break;
+      case "told":
+        onTold(message);
         break;
       case "warning":
         logger.warn({ component: "dns.server" }, message.message);

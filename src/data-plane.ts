@@ -80,6 +80,13 @@ export interface DataPlaneSettings {
   readonly identity?: ServerIdentity | undefined;
 }
 
+/** A client that is no known pod has told one thread its namespace, by its search suffix; for all others. */
+export interface ToldNamespace {
+  readonly kind: "told";
+  readonly address: string;
+  readonly namespace: Uint8Array;
+}
+
 export type ToDataPlane =
   /** A packed delta of the table. */
   | { readonly kind: "table"; readonly delta: Uint8Array }
@@ -88,6 +95,7 @@ export type ToDataPlane =
   | { readonly kind: "settings"; readonly settings: DataPlaneSettings }
   /** Another thread has seen that the upstream hands our queries back to us. */
   | { readonly kind: "loop"; readonly upstream: string }
+  | ToldNamespace
   /** The deltas so far hold every host. */
   | { readonly kind: "synced" }
   /** Drop what is cached for the name (in octets), or with `isWildcard` for all below it. */
@@ -103,6 +111,7 @@ export type FromDataPlane =
   | { readonly kind: "warning"; readonly message: string }
   /** The upstream has handed one of our queries back to us. */
   | { readonly kind: "loop"; readonly upstream: string }
+  | ToldNamespace
   /** The delta with this version is wholly applied. */
   | { readonly kind: "applied"; readonly version: number }
   /** It cannot listen, and has ended. `code`: Node's own, such as `EADDRINUSE`. */
@@ -218,6 +227,7 @@ class DataPlane {
         clock,
         random,
         maxHeld: MAX_HELD,
+        onTold: (address, namespace) => this.#port.postMessage({ kind: "told", address, namespace }),
         onFault: (error) => this.#reportFault(error),
       },
       settings,
@@ -289,6 +299,9 @@ class DataPlane {
         return;
       case "loop":
         this.#forwarder.noteLoop(message.upstream);
+        return;
+      case "told":
+        this.#engine.hearNamespace(message.address, message.namespace);
         return;
       case "forget":
         this.#forwarder.forget(message.name, message.isWildcard);

@@ -61,6 +61,9 @@ export class DataPlanes implements Closeable {
           onLoop(upstream);
           this.post({ kind: "loop", upstream });
         },
+        onTold: (told) => {
+          for (const other of this.#threads) if (other.thread !== thread) other.thread.post(told);
+        },
       });
       return { thread, series };
     });

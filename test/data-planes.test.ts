@@ -12,8 +12,9 @@ import { silentLogger } from "../src/runtime.ts";
 import { packClientDelta } from "../src/table/client-index.ts";
 import type { HostChange } from "../src/table/host-record.ts";
 import { addressesOf, decoded, question } from "./server/fixtures.ts";
+import { addresses as addressesAt } from "./support/ask.ts";
 import { freePort } from "./support/program.ts";
-import { addresses, delta, record, set } from "./table/samples.ts";
+import { addresses, delta, hostOf, record, set, viewOf } from "./table/samples.ts";
 
 const HOST = "own.example";
 /** Between two queries: a thread that follows a dead one is there after some hundreds of them. */
@@ -109,6 +110,22 @@ for (const udp of ["batch", "dgram"] as const) {
       for (let count = 0; count < 20; count += 1) expect(await ask(port)).to.deep.equal(["192.0.2.1"]);
     });
 
+    it("lets every thread know what a search suffix told one of them", async () => {
+      const { change, port } = await start(2);
+      await change(...set(hostOf("own.team.example.com", viewOf(["team-a"], "192.0.2.1"))));
+      const bare = (transport: "udp" | "tcp") =>
+        addressesAt(port, "own.team.example.com", { transport, from: "127.0.0.9" });
+      expect(await bare("tcp")).to.deep.equal([]);
+      const suffixed = "own.team.example.com.team-a.svc.cluster.local";
+      expect(await addressesAt(port, suffixed, { from: "127.0.0.9" })).to.deep.equal(["192.0.2.1"]);
+      await until(async () => (await bare("tcp")).length === 1);
+      // Each question comes from another port, and so by chance to either thread.
+      await until(async () => {
+        for (let count = 0; count < 20; count += 1) if ((await bare("udp")).length === 0) return false;
+        return true;
+      });
+    });
+
     it("frees the port when it is closed", async () => {
       const { planes, port } = await start();
       await planes.close();
@@ -143,9 +160,9 @@ async function ask(port: number): Promise<string[]> {
   }
 }
 
-async function until(condition: () => boolean): Promise<void> {
+async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
   const untilMs = performance.now() + 5000;
-  while (!condition()) {
+  while (!(await condition())) {
     if (performance.now() > untilMs) throw new Error("it never came");
     await new Promise((resolve) => setTimeout(resolve, 5));
   }

@@ -15,6 +15,8 @@ import { SuffixNamespaces } from "./suffix-namespaces.ts";
 const UNKNOWN_CLASS = CLIENT_CLASSES.indexOf("unknown");
 /** Addresses of which is remembered whether they are trusted forwarders. */
 const MAX_REMEMBERED = 4096;
+/** Namespaces that other threads are told of: a client that names another one each time shall keep nobody busy. */
+const MAX_PASSED_ON_PER_SECOND = 100;
 
 /** One is filled again for every query. */
 export class Asker {
@@ -38,15 +40,23 @@ export interface AskerSettings {
   readonly trustedForwarders: readonly IpPrefix[];
 }
 
+/** `namespace`: its octets, the listener's to keep. */
+export type ToldListener = (address: string, namespace: Uint8Array) => void;
+
 export class Askers {
   readonly #clients: ClientIndex;
   readonly #told = new SuffixNamespaces();
+  readonly #onTold: ToldListener;
   readonly #remembered = new Map<string, boolean>();
+  #passedOnSinceMs: MonotonicMs = 0;
+  #passedOn = 0;
   #settings: AskerSettings;
   #forwarders: AddressSet;
 
-  constructor(clients: ClientIndex, settings: AskerSettings) {
+  /** `onTold`: what the other threads should hear, by `hear`, as the client may ask them next. */
+  constructor(clients: ClientIndex, settings: AskerSettings, onTold: ToldListener = () => {}) {
     this.#clients = clients;
+    this.#onTold = onTold;
     this.#settings = settings;
     this.#forwarders = new AddressSet(settings.trustedForwarders);
   }
@@ -85,8 +95,24 @@ export class Askers {
   tell(address: string, query: Query, label: number, nowMs: MonotonicMs): void {
     const from = query.labelStarts[label]! + 1;
     const length = query.name[from - 1]!;
-    const isKnown = this.#clients.namespaceId(query.name, from, length) !== NOT_FOUND;
-    this.#told.tell(address, query.name, from, length, isKnown, nowMs);
+    if (!this.#note(address, query.name, from, length, nowMs)) return;
+    if (nowMs >= this.#passedOnSinceMs + 1000) {
+      this.#passedOnSinceMs = nowMs;
+      this.#passedOn = 0;
+    }
+    this.#passedOn += 1;
+    if (this.#passedOn <= MAX_PASSED_ON_PER_SECOND)
+      this.#onTold(address, query.name.slice(from, from + length));
+  }
+
+  /** The client at the address has told another thread its namespace. */
+  hear(address: string, namespace: Uint8Array, nowMs: MonotonicMs): void {
+    if (this.#settings.suffixView) this.#note(address, namespace, 0, namespace.length, nowMs);
+  }
+
+  #note(address: string, octets: Uint8Array, from: number, length: number, nowMs: MonotonicMs): boolean {
+    const isKnown = this.#clients.namespaceId(octets, from, length) !== NOT_FOUND;
+    return this.#told.tell(address, octets, from, length, isKnown, nowMs);
   }
 
   #isForwarder(address: string): boolean {

@@ -13,7 +13,7 @@ import { ExtendedError, Rcode } from "../wire/constants.ts";
 import type { HostName } from "../wire/host-name.ts";
 import { type Query, Verdict } from "../wire/query.ts";
 import { Answerer, type AnswererSettings } from "./answerer.ts";
-import { type AskerSettings, Askers } from "./asker.ts";
+import { type AskerSettings, Askers, type ToldListener } from "./asker.ts";
 import { Action, decideSettings } from "./decision.ts";
 import type { ServerIdentity } from "./identity.ts";
 import { InFlight } from "./in-flight.ts";
@@ -62,6 +62,8 @@ export interface EngineParts {
   readonly random: Random;
   /** Queries held at most, of all hosts together. */
   readonly maxHeld: number;
+  /** A client has told its namespace, which other threads should hear. */
+  readonly onTold?: ToldListener;
   /** Called once, for the first error that the program did not foresee; the queries were answered SERVFAIL. */
   readonly onFault: (error: unknown) => void;
 }
@@ -95,7 +97,7 @@ export class Engine {
     this.#parts = parts;
     this.#settings = settings;
     this.#answererSettings = toAnswererSettings(settings, false);
-    this.#askers = new Askers(clients, settings);
+    this.#askers = new Askers(clients, settings, parts.onTold);
     const shared = { table, clients, askers: this.#askers, metrics, clock, random };
     this.#answerer = new Answerer(shared, this.#answererSettings);
     this.#lateAnswerer = new Answerer(shared, this.#answererSettings);
@@ -162,6 +164,11 @@ export class Engine {
       this.#deltaAt = 0;
     }
     return this.#deltas.length > 0;
+  }
+
+  /** The client at the address has told another thread its namespace. */
+  hearNamespace(address: string, namespace: Uint8Array): void {
+    this.#askers.hear(address, namespace, this.#parts.clock.nowMs());
   }
 
   /** The table holds every host now: a name that it lacks is not ours. */

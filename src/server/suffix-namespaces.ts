@@ -6,12 +6,16 @@
 import type { MonotonicMs } from "../runtime.ts";
 
 const KEPT_MS = 30_000;
+/** Other threads, which hear nothing of the queries that only repeat it, are told again after this long. */
+const PASS_ON_AFTER_MS = KEPT_MS / 3;
 /** Addresses at once: a client that lies about its address fills no memory. */
 const MAX_ADDRESSES = 4096;
 
 interface Told {
   namespace: Uint8Array;
   untilMs: MonotonicMs;
+  /** When other threads were told of it, or told us. */
+  passedOnAtMs: MonotonicMs;
 }
 
 export class SuffixNamespaces {
@@ -34,7 +38,8 @@ export class SuffixNamespaces {
 
   /**
    * The namespace stands in `octets` from `from` on. Where no Namespace is known by the name (`isKnown`), it may
-   * be the end of a host before a shorter suffix: it is not believed over one that was told before.
+   * be the end of a host before a shorter suffix: it is not believed over one that was told before. Whether it is
+   * worth telling other threads, too.
    */
   tell(
     address: string,
@@ -43,21 +48,25 @@ export class SuffixNamespaces {
     length: number,
     isKnown: boolean,
     nowMs: MonotonicMs,
-  ): void {
+  ): boolean {
     const told = this.#byAddress.get(address);
     if (told !== undefined) {
       if (isEqual(told.namespace, octets, from, length)) {
         told.untilMs = nowMs + KEPT_MS;
-        return;
+        if (nowMs < told.passedOnAtMs + PASS_ON_AFTER_MS) return false;
+        told.passedOnAtMs = nowMs;
+        return true;
       }
-      if (!isKnown && nowMs < told.untilMs) return;
+      if (!isKnown && nowMs < told.untilMs) return false;
       this.#byAddress.delete(address);
     }
     if (this.#byAddress.size >= MAX_ADDRESSES) this.#forgetFirst();
     this.#byAddress.set(address, {
       namespace: octets.slice(from, from + length),
       untilMs: nowMs + KEPT_MS,
+      passedOnAtMs: nowMs,
     });
+    return true;
   }
 
   clear(): void {

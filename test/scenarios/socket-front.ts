@@ -239,6 +239,9 @@ class SocketFront implements Front {
         return;
       case "failed":
         throw new Error(message.message);
+      case "told":
+        // There is no other thread.
+        return;
       case "loop":
         this.loops.push(this.#upstreams.numberOf(message.upstream));
         return;

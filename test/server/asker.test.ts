@@ -25,7 +25,10 @@ const CLIENTS = clientIndexOf(
 );
 
 function askers(settings: Partial<AskerSettings> = {}) {
-  const all = new Askers(CLIENTS, { ...SETTINGS, ...settings });
+  const passedOn: string[] = [];
+  const onTold = (address: string, namespace: Uint8Array) =>
+    passedOn.push(`${address} ${Buffer.from(namespace).toString()}`);
+  const all = new Askers(CLIENTS, { ...SETTINGS, ...settings }, onTold);
   const asker = new Asker();
   const who = (address: string, nowMs = 0) => {
     all.identify(address, nowMs, asker);
@@ -39,7 +42,7 @@ function askers(settings: Partial<AskerSettings> = {}) {
   };
   const tell = (address: string, name: string, label: number, nowMs = 0) =>
     all.tell(address, makeQuery(name), label, nowMs);
-  return { all, asker, who, tell };
+  return { all, asker, who, tell, passedOn };
 }
 
 const UNKNOWN = { isPod: false, namespace: null, clientClass: "unknown" };
@@ -89,6 +92,39 @@ describe("asker", () => {
     expect(who("10.0.0.9")).to.deep.equal(NOBODY);
     all.updateSettings(SETTINGS);
     expect(who("10.0.0.9")).to.deep.equal(MAY_TELL);
+  });
+
+  it("passes on to other threads what is new, and every 10 s what is told again", () => {
+    const { tell, all, passedOn } = askers();
+    const other = askers();
+    for (const atMs of [0, 1, 9_999, 10_000, 10_001])
+      tell("10.0.0.9", "a.b.c.team-b.svc.cluster.local", 3, atMs);
+    expect(passedOn).to.deep.equal(["10.0.0.9 team-b", "10.0.0.9 team-b"]);
+    tell("10.0.0.9", "a.b.c.team-a.svc.cluster.local", 3, 10_002);
+    tell("10.0.0.9", "a.b.c.nowhere.svc.cluster.local", 3, 10_003);
+    expect(passedOn.slice(2)).to.deep.equal(["10.0.0.9 team-a"]);
+
+    all.hear("10.0.0.8", Buffer.from("team-a"), 20_000);
+    tell("10.0.0.8", "a.b.c.team-a.svc.cluster.local", 3, 20_001);
+    expect(passedOn).to.have.length(3);
+
+    other.all.hear("10.0.0.9", Buffer.from("team-b"), 0);
+    expect(other.who("10.0.0.9", 29_999).namespace).to.equal("team-b");
+    expect(other.who("10.0.0.9", 30_000).namespace).to.equal(null);
+    expect(other.passedOn).to.deep.equal([]);
+    other.all.updateSettings({ ...SETTINGS, suffixView: false });
+    other.all.hear("10.0.0.9", Buffer.from("team-b"), 0);
+    other.all.updateSettings(SETTINGS);
+    expect(other.who("10.0.0.9").namespace).to.equal(null);
+  });
+
+  it("passes on no more than 100 a second, whatever clients tell", () => {
+    const { tell, passedOn } = askers();
+    for (let index = 0; index < 1000; index += 1)
+      tell("10.0.0.9", `a.b.c.team-${index % 2 === 0 ? "a" : "b"}.svc.cluster.local`, 3, 5000 + index / 2);
+    expect(passedOn).to.have.length(100);
+    tell("10.0.0.8", "a.b.c.team-a.svc.cluster.local", 3, 6000);
+    expect(passedOn).to.have.length(101);
   });
 
   it("believes the name of a Namespace over what was told, any other only where nothing was", () => {
