@@ -68,7 +68,7 @@ function gatherConstants({ parts, workloadsOf }: GatherInput, problems: Problem[
     const kind = forbiddenKind(address, allowedAddresses);
     if (kind === undefined) addWeighted(constants[familyOf(address)], address, weighted);
     // Allowed where it is from, in the namespace of a linked host, not here.
-    else problems.push(problem("AddressForbidden", entry.ref, "", `${address} is a ${kind} address.`));
+    else problems.push(problem("AddressForbidden", entry.ref, "", `${address} is ${kind}.`));
   };
   for (const { plan, fixed, selectors } of parts) {
     for (const each of fixed) add(each.address, each);
@@ -197,7 +197,7 @@ function cut(name: HostName, text: string): string {
 }
 
 function forbidden(ref: ObjectRef, name: HostName, address: IpAddress): Problem {
-  const message = `${name} resolves to ${address}, a ${forbiddenKind(address)} address.`;
+  const message = `${name} resolves to ${address}, ${forbiddenKind(address)}.`;
   return problem("AddressForbidden", ref, "", message);
 }
 

@@ -41,7 +41,7 @@ export function planEndpoints(
       case "ip": {
         const kind = forbiddenKind(address.ip, allowed);
         if (kind !== undefined) {
-          report("AddressForbidden", `${path}.address`, `${address.ip} is a ${kind} address.`);
+          report("AddressForbidden", `${path}.address`, `${address.ip} is ${kind}.`);
           continue;
         }
         const known = addresses.get(address.ip);

@@ -246,7 +246,7 @@ function allowedOf(
 ): readonly IpAddress[] {
   return addresses.filter((address) => {
     const kind = forbiddenKind(address, allowed);
-    if (kind !== undefined) report("AddressForbidden", path, `${address} is a ${kind} address.`);
+    if (kind !== undefined) report("AddressForbidden", path, `${address} is ${kind}.`);
     return kind === undefined;
   });
 }

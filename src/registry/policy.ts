@@ -61,7 +61,7 @@ export function isDelegated(host: HostName, expandSuffixes: readonly string[]): 
 }
 
 /**
- * What kind of never answered address this is, as in "a loopback address"; undefined: it may be answered.
+ * What kind of never answered address this is, "a loopback address"; undefined: it may be answered.
  * `allowed`: what the operator lets the entry's namespace answer all the same.
  */
 export function forbiddenKind(
@@ -117,21 +117,21 @@ function labelCount(name: string): number {
 function forbiddenIpv4Kind(address: string): string | undefined {
   const first = Number(address.slice(0, address.indexOf(".")));
   // RFC 6890 2.2.2: "this host on this network".
-  if (first === 0) return "unspecified";
-  if (first === 127) return "loopback";
+  if (first === 0) return "an unspecified address";
+  if (first === 127) return "a loopback address";
   // RFC 3927; cloud metadata services live here.
-  if (address.startsWith("169.254.")) return "link-local";
+  if (address.startsWith("169.254.")) return "a link-local address";
   // RFC 5771: 224.0.0.0/4.
-  if (first >= 224 && first <= 239) return "multicast";
-  return address === "255.255.255.255" ? "broadcast" : undefined;
+  if (first >= 224 && first <= 239) return "a multicast address";
+  return address === "255.255.255.255" ? "a broadcast address" : undefined;
 }
 
 /** On canonical text (RFC 5952): a group of four digits never begins with 0. */
 function forbiddenIpv6Kind(address: string): string | undefined {
-  if (address === "::") return "unspecified";
-  if (address === "::1") return "loopback";
+  if (address === "::") return "an unspecified address";
+  if (address === "::1") return "a loopback address";
   // RFC 4291 2.5.6: fe80::/10.
-  if (/^fe[89ab][0-9a-f]:/.test(address)) return "link-local";
+  if (/^fe[89ab][0-9a-f]:/.test(address)) return "a link-local address";
   // RFC 4291 2.7: ff00::/8.
-  return /^ff[0-9a-f]{2}:/.test(address) ? "multicast" : undefined;
+  return /^ff[0-9a-f]{2}:/.test(address) ? "a multicast address" : undefined;
 }

@@ -271,7 +271,7 @@ function contribution(
   const usable = ips.filter((ip) => {
     const kind = forbiddenKind(ip, allowed);
     if (kind !== undefined)
-      problems.push(problem("AddressForbidden", workload.ref, path, `${ip} is a ${kind} address.`));
+      problems.push(problem("AddressForbidden", workload.ref, path, `${ip} is ${kind}.`));
     return kind === undefined;
   });
   return { workload, ips: usable, name: undefined, problems };

@@ -204,11 +204,11 @@ describe("isDelegated", () => {
 
 describe("forbiddenKind", () => {
   const cases: Readonly<Record<string, readonly string[]>> = {
-    loopback: ["127.0.0.1", "127.255.255.255", "::1", "::ffff:127.0.0.1"],
-    unspecified: ["0.0.0.0", "0.1.2.3", "::"],
-    "link-local": ["169.254.169.254", "169.254.0.1", "fe80::1", "febf::1"],
-    multicast: ["224.0.0.1", "239.255.255.255", "ff02::fb", "ff00::"],
-    broadcast: ["255.255.255.255", "::ffff:255.255.255.255"],
+    "a loopback address": ["127.0.0.1", "127.255.255.255", "::1", "::ffff:127.0.0.1"],
+    "an unspecified address": ["0.0.0.0", "0.1.2.3", "::"],
+    "a link-local address": ["169.254.169.254", "169.254.0.1", "fe80::1", "febf::1"],
+    "a multicast address": ["224.0.0.1", "239.255.255.255", "ff02::fb", "ff00::"],
+    "a broadcast address": ["255.255.255.255", "::ffff:255.255.255.255"],
   };
   for (const [kind, addresses] of Object.entries(cases))
     for (const address of addresses)
@@ -241,9 +241,9 @@ describe("forbiddenKind", () => {
     const allowance = [prefix("169.254.169.0/24"), prefix("::1/128")];
     expect(forbiddenKind(ip("169.254.169.254"), allowance)).to.equal(undefined);
     expect(forbiddenKind(ip("::ffff:169.254.169.254"), allowance)).to.equal(undefined);
-    expect(forbiddenKind(ip("169.254.170.1"), allowance)).to.equal("link-local");
+    expect(forbiddenKind(ip("169.254.170.1"), allowance)).to.equal("a link-local address");
     expect(forbiddenKind(ip("::1"), allowance)).to.equal(undefined);
-    expect(forbiddenKind(ip("127.0.0.1"), allowance)).to.equal("loopback");
+    expect(forbiddenKind(ip("127.0.0.1"), allowance)).to.equal("a loopback address");
   });
 });
 
