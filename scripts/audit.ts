@@ -8,7 +8,10 @@ import { runNpm } from "./npm.ts";
 /** Less than these is said only. */
 const FAILING = ["high", "critical"] as const;
 
-const { out, error } = runNpm(["audit", "--json", "--omit=dev"]);
+/** Of a registry that is silent, the usual five minutes are more than the answer is worth. */
+const BRIEF = ["--fetch-retries=1", "--fetch-timeout=30000"] as const;
+
+const { out, error } = runNpm(["audit", "--json", "--omit=dev", ...BRIEF]);
 const report = parsed(out);
 const counts = report?.metadata?.vulnerabilities;
 if (counts === undefined) {
