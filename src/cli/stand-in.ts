@@ -5,7 +5,7 @@
 
 import { createSocket, type Socket as UdpSocket } from "node:dgram";
 import { once } from "node:events";
-import { readFileSync, unwatchFile, watchFile } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import { parseArgs } from "node:util";
 import { parseWrittenAddress, type SocketAddress, socketAddressText } from "../config/socket-address.ts";
@@ -53,6 +53,8 @@ export async function runStandIn(
     return 0;
   }
   let zone: Zone;
+  // Before the file is read: what changes from here on is seen later.
+  const stamp = stampOf(wanted.zoneFile);
   try {
     zone = readZone(wanted.zoneFile);
   } catch (error) {
@@ -72,19 +74,16 @@ export async function runStandIn(
   output.out(
     `stand-in: answering ${zone.size} names of ${from} on ${socketAddressText(standIn.address)} (UDP and TCP)\n`,
   );
-  const { zoneFile } = wanted;
-  if (zoneFile !== undefined) {
-    watchFile(zoneFile, { interval: ZONE_POLL_MS, persistent: false }, () => {
-      try {
-        zone = readZone(zoneFile);
-        output.out(`stand-in: read ${zoneFile} again: ${zone.size} names\n`);
-      } catch (error) {
-        output.error(`stand-in: keeping the last good zone, because ${zoneFile}: ${messageOf(error)}\n`);
-      }
-    });
-  }
+  const watch = watchZone(wanted.zoneFile, stamp, (zoneFile) => {
+    try {
+      zone = readZone(zoneFile);
+      output.out(`stand-in: read ${zoneFile} again: ${zone.size} names\n`);
+    } catch (error) {
+      output.error(`stand-in: keeping the last good zone, because ${zoneFile}: ${messageOf(error)}\n`);
+    }
+  });
   await stopAsked(signal);
-  if (zoneFile !== undefined) unwatchFile(zoneFile);
+  clearInterval(watch);
   await standIn.close();
   return 0;
 }
@@ -239,6 +238,28 @@ function readStandInArguments(argv: readonly string[]): StandInArguments | strin
 }
 
 /** Throws an Error whose message ends a sentence about the file. */
+/** Calls back whenever the file is another than when it had the stamp. */
+function watchZone(
+  file: string | undefined,
+  stamp: string,
+  onChange: (file: string) => void,
+): NodeJS.Timeout | undefined {
+  if (file === undefined) return undefined;
+  let seen = stamp;
+  return setInterval(() => {
+    const now = stampOf(file);
+    if (now === seen) return;
+    seen = now;
+    onChange(file);
+  }, ZONE_POLL_MS).unref();
+}
+
+/** Another after every change; "" where there is no file. */
+function stampOf(file: string | undefined): string {
+  const found = file === undefined ? undefined : statSync(file, { throwIfNoEntry: false, bigint: true });
+  return found === undefined ? "" : `${found.ino} ${found.size} ${found.mtimeNs} ${found.ctimeNs}`;
+}
+
 function readZone(path: string | undefined): Zone {
   const zone = parseZone(path === undefined ? DEMO_ZONE : readFileSync(path, "utf8"));
   if (!("faults" in zone)) return zone;
