@@ -1,4 +1,4 @@
-/** Mutates corpus entries and gives them to a target: no crash, and no input that takes longer than 5 ms. */
+/** Mutates corpus entries and gives them to a target: no crash, and no input that takes longer than it may. */
 
 import { readFileSync } from "node:fs";
 import type { Target } from "./targets.ts";
@@ -16,6 +16,7 @@ export interface Report {
   readonly finding: Finding | null;
 }
 
+/** On a machine that does nothing else. */
 export const MAX_INPUT_MS = 5;
 /** What is slow by the machine's doing is not slow again and again. */
 const REPEATS = 7;
@@ -38,6 +39,7 @@ export function fuzz(
   corpus: readonly Uint8Array[],
   milliseconds: number,
   seed: number,
+  maxInputMs = MAX_INPUT_MS,
 ): Report {
   const dice = new Dice(seed);
   const endsAtMs = performance.now() + milliseconds;
@@ -45,7 +47,7 @@ export function fuzz(
   let runs = 0;
   for (; runs < corpus.length || performance.now() < endsAtMs; runs += 1) {
     const input = runs < corpus.length ? corpus[runs]! : mutate(corpus, dice);
-    const tried = tryInput(target, input);
+    const tried = tryInput(target, input, maxInputMs);
     if (typeof tried === "string") {
       return { runs: runs + 1, slowestMs, finding: { target: target.name, input, what: tried } };
     }
@@ -55,9 +57,9 @@ export function fuzz(
 }
 
 /** How many milliseconds the target took, or what is wrong. */
-function tryInput(target: Target, input: Uint8Array): number | string {
+function tryInput(target: Target, input: Uint8Array, maxInputMs: number): number | string {
   let bestMs = Number.POSITIVE_INFINITY;
-  for (let repeat = 0; repeat < REPEATS && bestMs > MAX_INPUT_MS; repeat += 1) {
+  for (let repeat = 0; repeat < REPEATS && bestMs > maxInputMs; repeat += 1) {
     const startMs = performance.now();
     try {
       target.run(input);
@@ -66,7 +68,7 @@ function tryInput(target: Target, input: Uint8Array): number | string {
     }
     bestMs = Math.min(bestMs, performance.now() - startMs);
   }
-  return bestMs > MAX_INPUT_MS ? `took ${bestMs.toFixed(1)} ms` : bestMs;
+  return bestMs > maxInputMs ? `took ${bestMs.toFixed(1)} ms` : bestMs;
 }
 
 function mutate(corpus: readonly Uint8Array[], dice: Dice): Uint8Array {

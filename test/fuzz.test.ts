@@ -5,12 +5,14 @@ import { fuzz, MAX_INPUT_MS, readCorpus } from "../fuzz/fuzzer.ts";
 import { TARGETS } from "../fuzz/targets.ts";
 
 const SHORT_MS = 300;
+/** Many times the goal: only what grows faster than its input takes so long, on however slow a machine. */
+const MOST_MS = 20 * MAX_INPUT_MS;
 
 describe("fuzzing", () => {
   for (const target of TARGETS) {
-    it(`${target.name}: no crash, no input over ${MAX_INPUT_MS} ms`, () => {
+    it(`${target.name}: no crash, no input that takes far too long`, () => {
       const seed = 1 + Math.floor(Math.random() * 2 ** 31);
-      const { runs, finding } = fuzz(target, readCorpus(target), SHORT_MS, seed);
+      const { runs, finding } = fuzz(target, readCorpus(target), SHORT_MS, seed, MOST_MS);
       const found = finding && `${finding.what}\n${Buffer.from(finding.input).toString("hex")}`;
       expect(found, `seed ${seed}`).to.equal(null);
       expect(runs).to.be.above(readCorpus(target).length);
