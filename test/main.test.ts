@@ -1,7 +1,7 @@
 /** The program as its users meet it: a child process, real sockets, real files, the messages on the terminal. */
 
 import { execFileSync } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,6 +9,7 @@ import { expect } from "chai";
 import { Rcode } from "../src/wire/constants.ts";
 import { addresses, ask } from "./support/ask.ts";
 import { freePort, Program, ROOT } from "./support/program.ts";
+import { until, untilEqual } from "./support/waiting.ts";
 
 const ENTRY = (name: string, host: string, address: string) => `apiVersion: networking.istio.io/v1
 kind: ServiceEntry
@@ -19,17 +20,8 @@ spec:
   endpoints: [{ address: ${address} }]
 `;
 
-/** Waits until the condition holds; rejects when it does not within 8 s. */
-async function eventually(condition: () => Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + 8000;
-  while (!(await condition())) {
-    if (performance.now() > deadline) throw new Error(`never: ${condition}`);
-    await new Promise((next) => setTimeout(next, 20));
-  }
-}
-
 describe("the program", function () {
-  this.timeout(60_000);
+  this.timeout(240_000);
   let folder: string;
   const started: Program[] = [];
 
@@ -83,7 +75,7 @@ describe("the program", function () {
 
       writeFileSync(join(folder, "b.yaml"), ENTRY("b", "b.internal.example", "10.1.2.4"));
       await program.says(/host b\.internal\.example is ok/);
-      await eventually(async () => (await addresses(dns, "b.internal.example")).join() === "10.1.2.4");
+      await until(async () => (await addresses(dns, "b.internal.example")).join() === "10.1.2.4");
 
       const metrics = await fetchText(admin, "/metrics");
       expect(metrics).to.match(/^serviceentry_dns_requests_total\{proto="tcp",type="A"\} 1$/m);
@@ -100,7 +92,7 @@ describe("the program", function () {
       // Nothing listens on the upstream's port: the host is forwarded now and upstream cannot be reached.
       rmSync(join(folder, "a.yaml"));
       await program.says(/host a\.internal\.example is forwarded now/);
-      await eventually(async () => ((await ask(dns, "a.internal.example")).flags & 0xf) === Rcode.SERVFAIL);
+      await until(async () => ((await ask(dns, "a.internal.example")).flags & 0xf) === Rcode.SERVFAIL);
       expect(await program.end("SIGTERM")).to.equal(0);
     });
 
@@ -125,7 +117,7 @@ describe("the program", function () {
       const { program, dns, admin } = await serve([
         `--source=${folder}`,
         "--upstreams=192.0.2.1",
-        "--lameduck=1.5",
+        "--lameduck=5",
       ]);
       await program.says(/"msg":"ready"/);
       program.child.kill("SIGTERM");
@@ -162,20 +154,18 @@ describe("the program", function () {
       const ready = await fetch(`http://127.0.0.1:${admin}/readyz`);
       expect(ready.status).to.equal(503);
       expect(JSON.stringify(await ready.json())).to.match(/serviceentries were not listed yet/);
-      const before = performance.now();
-      expect(await program.end("SIGTERM")).to.equal(0);
-      expect(performance.now() - before).to.be.lessThan(8000);
+      // It would wait for half a minute for what never comes.
+      expect(await program.end("SIGTERM", 20_000)).to.equal(0);
       silent.close();
     });
 
     it("ends at once at the second signal", async () => {
-      const { program } = await serve([`--source=${folder}`, "--upstreams=192.0.2.1", "--lameduck=60"]);
+      const { program } = await serve([`--source=${folder}`, "--upstreams=192.0.2.1", "--lameduck=120"]);
       await program.says(/"msg":"ready"/);
       program.child.kill("SIGTERM");
       await program.says(/"msg":"stopping"/);
-      const before = performance.now();
-      expect(await program.end("SIGTERM")).to.equal(0);
-      expect(performance.now() - before).to.be.lessThan(8000);
+      // Long before the end of the lameduck time.
+      expect(await program.end("SIGTERM", 40_000)).to.equal(0);
     });
 
     it("says where a document is broken, and keeps its last good objects", async () => {
@@ -202,10 +192,7 @@ describe("the program", function () {
       const ttl = async () => (await ask(dns, "static-service.example.com")).answers[0]?.ttlSeconds;
       expect(await ttl()).to.equal(20);
       writeFileSync(config, "ttl: 7\nupstreams: [192.0.2.1]\n");
-      const deadline = performance.now() + 5000;
-      while ((await ttl()) !== 7 && performance.now() < deadline)
-        await new Promise((next) => setTimeout(next, 50));
-      expect(await ttl()).to.equal(7);
+      await untilEqual(ttl, 7);
     });
 
     it("counts the readings of its settings file, and says while it is rejected", async () => {
@@ -223,11 +210,16 @@ describe("the program", function () {
           `settings_rejected ${isRejected}`,
         ].every((line) => page.includes(`serviceentry_dns_${line}\n`));
       };
-      await eventually(shows(0, 0, 0));
-      writeFileSync(config, "ttl: 20s\nupstreams: [192.0.2.1]\n");
-      await eventually(shows(0, 1, 1));
-      writeFileSync(config, "ttl: 21\nupstreams: [192.0.2.1]\n");
-      await eventually(shows(1, 1, 0));
+      await until(shows(0, 0, 0));
+      // In one step, so that half of it is never read.
+      const rewrite = (text: string) => {
+        writeFileSync(`${config}.new`, text);
+        renameSync(`${config}.new`, config);
+      };
+      rewrite("ttl: 20s\nupstreams: [192.0.2.1]\n");
+      await until(shows(0, 1, 1));
+      rewrite("ttl: 21\nupstreams: [192.0.2.1]\n");
+      await until(shows(1, 1, 0));
     });
   });
 
@@ -364,12 +356,12 @@ describe("the program", function () {
       await program.says(/host static-service\.example\.com is forwarded now/);
       const rcodeIs = async (rcode: number) =>
         ((await ask(dns, "static-service.example.com")).flags & 0xf) === rcode;
-      await eventually(() => rcodeIs(Rcode.SERVFAIL));
+      await until(() => rcodeIs(Rcode.SERVFAIL));
 
       const again = start(["stand-in", `--listen=127.0.0.1:${standIn}`]);
       await again.says(new RegExp(`127\\.0\\.0\\.1:${standIn}`));
       // The upstream is probed once per second; then the name is upstream's again, which has no such name.
-      await eventually(() => rcodeIs(Rcode.NXDOMAIN));
+      await until(() => rcodeIs(Rcode.NXDOMAIN));
       expect(await program.end()).to.equal(0);
     });
 

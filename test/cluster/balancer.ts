@@ -6,6 +6,8 @@
 import { createSocket, type Socket } from "node:dgram";
 import { once } from "node:events";
 import { connect, createServer, type Server } from "node:net";
+import { freePort } from "../support/program.ts";
+import { until } from "../support/waiting.ts";
 
 export interface Replica {
   readonly port: number;
@@ -13,7 +15,7 @@ export interface Replica {
 }
 
 export class Balancer {
-  readonly #replicas = new Map<Replica, { isReady: boolean }>();
+  readonly #replicas = new Map<Replica, { isReady: boolean; isProbed: boolean }>();
   readonly #udp = createSocket("udp4");
   readonly #tcp: Server;
   /** By the client's address and port: the socket that speaks for it, to one replica. */
@@ -23,7 +25,7 @@ export class Balancer {
 
   static async start(): Promise<Balancer> {
     const balancer = new Balancer();
-    balancer.#tcp.listen(0, "127.0.0.1");
+    balancer.#tcp.listen(await freePort(), "127.0.0.1");
     await once(balancer.#tcp, "listening");
     balancer.#udp.bind(balancer.port, "127.0.0.1");
     await once(balancer.#udp, "listening");
@@ -51,8 +53,8 @@ export class Balancer {
 
   /** Resolves when it is found ready. */
   async add(replica: Replica): Promise<void> {
-    this.#replicas.set(replica, { isReady: false });
-    while (this.#replicas.get(replica)?.isReady === false) await this.#probe();
+    this.#replicas.set(replica, { isReady: false, isProbed: false });
+    await until(() => this.isReady(replica), `the replica at port ${replica.port} is ready`);
   }
 
   remove(replica: Replica): void {
@@ -70,12 +72,16 @@ export class Balancer {
     for (const { socket } of this.#flows.values()) socket.close();
   }
 
+  /** One at a time for each replica: a late answer to an earlier one would be taken for news. */
   async #probe(): Promise<void> {
     await Promise.all(
       Array.from(this.#replicas, async ([{ adminPort }, state]) => {
+        if (state.isProbed) return;
+        state.isProbed = true;
         const response = await fetch(`http://127.0.0.1:${adminPort}/readyz`).catch(() => undefined);
         await response?.arrayBuffer().catch(() => {});
         state.isReady = response?.status === 200;
+        state.isProbed = false;
       }),
     );
   }
@@ -107,4 +113,4 @@ export class Balancer {
 
 const PROBE_EVERY_MS = 100;
 /** For answers of a replica that gets nothing new. */
-const OLD_FLOW_MS = 3000;
+const OLD_FLOW_MS = 5000;

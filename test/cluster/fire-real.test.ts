@@ -16,6 +16,7 @@ import { NEED_SETTINGS } from "../support/need-settings.ts";
 import { freePort, Program, ROOT } from "../support/program.ts";
 import { RealApiServer, whyNoApiServer } from "../support/real-api-server.ts";
 import type { ApiObject } from "../support/scripted-api-server.ts";
+import { untilEqual } from "../support/waiting.ts";
 import { fixedEntry, hostsOf, SteadyAsker, shows, steadyEntry } from "./fire.ts";
 
 const CRDS = join(ROOT, "test/fixtures/crds");
@@ -24,7 +25,7 @@ const RESTARTS = 3;
 const HURRY = 10;
 
 describe("a real API server under fire", function () {
-  this.timeout(180_000);
+  this.timeout(300_000);
   let server: RealApiServer;
 
   before(async function () {
@@ -40,7 +41,7 @@ describe("a real API server under fire", function () {
 
   async function install(): Promise<void> {
     await server.kubectl("apply", "-f", CRDS);
-    await server.kubectl("wait", "--for=condition=established", "crd", "--all", "--timeout=20s");
+    await server.kubectl("wait", "--for=condition=established", "crd", "--all", "--timeout=60s");
   }
 
   async function apply(...objects: readonly ApiObject[]): Promise<void> {
@@ -80,11 +81,8 @@ describe("a real API server under fire", function () {
         .join(" ");
     const codes = () => Array.from(problems.all(), ({ problem }) => problem.code).join(" ");
 
-    async function comes(read: () => string, expected: string): Promise<void> {
-      for (const deadline = Date.now() + 15_000; read() !== expected && Date.now() < deadline; )
-        await new Promise((wake) => setTimeout(wake, 20));
-      expect(read()).to.equal(expected);
-    }
+    const comes = (read: () => string, expected: string) =>
+      untilEqual(read, expected, undefined, { withinMs: 60_000 });
 
     it("finds kinds that appear", async () => {
       expect(codes()).to.equal("ResourceMissing ResourceMissing");
@@ -148,7 +146,7 @@ describe("a real API server under fire", function () {
       );
       const asker = new SteadyAsker(port);
       try {
-        await program.says(/"msg":"ready"/, 30_000);
+        await program.says(/"msg":"ready"/);
         await asker.start();
         let present: ApiObject[] = [steadyEntry()];
         for (let restart = 0; restart < RESTARTS; restart += 1) {

@@ -8,6 +8,7 @@ import type { Random } from "../../src/runtime.ts";
 import { silentLogger } from "../../src/runtime.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 import type { ApiObject, ScriptedApiServer } from "../support/scripted-api-server.ts";
+import { until } from "../support/waiting.ts";
 
 /** Without credentials, so without the library. */
 export function plainClient(server: { readonly url: string }): WritingApiClient {
@@ -133,14 +134,6 @@ export class Reflection {
   async close(): Promise<void> {
     await this.reflector.close();
     await this.client.close();
-  }
-}
-
-/** Resolves as soon as `condition` holds; rejects after 4 s. */
-export async function until(condition: () => boolean, what: string): Promise<void> {
-  for (const deadline = Date.now() + 4000; !condition(); ) {
-    if (Date.now() > deadline) throw new Error(`never came true: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 1));
   }
 }
 

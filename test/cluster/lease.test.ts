@@ -2,13 +2,13 @@ import { expect } from "chai";
 import * as fc from "fast-check";
 import { microTime } from "../../src/cluster/lease-record.ts";
 import { ScriptedApiServer } from "../support/scripted-api-server.ts";
+import { quiet } from "../support/waiting.ts";
 import { Candidates, type Network } from "./candidates.ts";
 import { FixedRandom } from "./fixture.ts";
 
 const NAMESPACE = "serviceentry-dns";
 
-describe("Lease", function () {
-  this.timeout(20_000);
+describe("Lease", () => {
   let server: ScriptedApiServer;
   let random: FixedRandom;
   let candidates: Candidates;
@@ -204,7 +204,7 @@ describe("Lease", function () {
     });
     for (let ms = 0; held === 0 && ms < 20_000; ms += 100) {
       for (const each of [two, three]) each.clock.advance(100);
-      await new Promise((resolve) => setTimeout(resolve, 2));
+      await quiet();
     }
     both.resolve();
     await candidates.pass(5000);

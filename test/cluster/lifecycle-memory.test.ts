@@ -15,7 +15,7 @@ const HOUR_MS = 3_600_000;
 const STEP_MS = 1000;
 
 describe("memory", function () {
-  this.timeout(60_000);
+  this.timeout(240_000);
   let world: ChurnWorld;
 
   beforeEach(() => {

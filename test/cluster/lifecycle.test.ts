@@ -5,26 +5,34 @@ import { once } from "node:events";
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
 import { expect } from "chai";
 import { addresses, ask } from "../support/ask.ts";
 import { freePort, Program, ROOT } from "../support/program.ts";
+import { until } from "../support/waiting.ts";
 import { Balancer, type Replica } from "./balancer.ts";
 
 const HOSTS = 2000;
-const QUERIES_PER_SECOND = 1000;
+/** Each asks its next question when it has its answer, so that a slow machine is asked less and not overrun. */
+const CLIENTS = 20;
+const ASK_EVERY_MS = 20;
 /** One in so many goes over TCP. */
 const TCP_SHARE = 20;
 /** Of a client for one try; it makes two. */
-const TRY_MS = 1000;
-const LAMEDUCK_SECONDS = 1;
+const TRY_MS = 5000;
+/** Before the second try over TCP, whose first may be refused at once: probes find the replica gone meanwhile. */
+const AGAIN_MS = 500;
+const LAMEDUCK_SECONDS = 2;
+const LEAST_ASKED = 1000;
+/** Of a thread that died, on a machine that has nothing else to do. */
 const BACK_WITHIN_MS = 500;
 
 const hostOf = (index: number) => `host-${index}.example.com`;
 const addressOf = (index: number) => `10.0.${index >> 8}.${index & 255}`;
 
 describe("replicas and threads", function () {
-  this.timeout(90_000);
+  this.timeout(300_000);
   let folder: string;
   const programs: Program[] = [];
 
@@ -77,9 +85,9 @@ describe("replicas and threads", function () {
         expect(await old.program.exit()).to.equal(0);
         balancer.remove(old);
       }
+      await until(() => clients.asked >= LEAST_ASKED);
       await clients.end();
       expect(clients.wrong).to.deep.equal([]);
-      expect(clients.asked).to.be.above(1000);
       expect(clients.answered).to.equal(clients.asked);
     } finally {
       clients.close();
@@ -93,20 +101,26 @@ describe("replicas and threads", function () {
       try {
         const bomb = pathToFileURL(join(ROOT, "test/cluster/end-worker.ts")).href;
         const { port, program } = await serve({ END_WORKER: orders, NODE_OPTIONS: `--import=${bomb}` });
-        await program.says(/"msg":"ready"/, 30_000);
+        await program.says(/"msg":"ready"/);
         const awayMs: number[] = [];
+        const startMs: number[] = [];
         for (let death = 1; death <= 3; death += 1) {
           const order = join(orders, role);
           writeFileSync(order, "");
-          while (existsSync(order)) await new Promise(setImmediate);
+          await until(() => !existsSync(order));
           const startedMs = performance.now();
+          // Beside it, as the measure of what the machine can do just now.
+          const { program: other } = await serve();
+          const otherStarts = other.says(/"msg":"ready"/).then(() => performance.now() - startedMs);
           const last = HOSTS - 1;
           for (let found = ""; found !== addressOf(last); ) {
-            const asked = { transport: role, withinMs: 100 } as const;
+            const asked = { transport: role, withinMs: 250 } as const;
             await new Promise((wake) => setTimeout(wake, 5));
             found = (await addresses(port, hostOf(last), asked).catch(() => [])).join();
           }
           awayMs.push(performance.now() - startedMs);
+          startMs.push(await otherStarts);
+          await other.end();
           await program.says(new RegExp(`"restarts":${death},`));
           for (let index = 0; index < HOSTS; index += 97)
             expect(await addresses(port, hostOf(index), { transport: role })).to.deep.equal([
@@ -116,8 +130,10 @@ describe("replicas and threads", function () {
         process.stdout.write(
           `    away for ${awayMs.map(Math.round).join(", ")} ms (goal ${BACK_WITHIN_MS})\n`,
         );
-        // The goal is for a machine that has nothing else to do; a wait that is not ours to make would show here too.
-        expect(Math.min(...awayMs), awayMs.join(" ")).to.be.below(3 * BACK_WITHIN_MS);
+        // The goal is for a machine that has nothing else to do. On any machine a thread is back about as soon as a whole
+        // program has started; seconds of waiting for nothing would show here.
+        const moreMs = awayMs.map((ms, index) => ms - 1.5 * startMs[index]!);
+        expect(Math.min(...moreMs), `${awayMs}; ${startMs}`).to.be.below(2 * BACK_WITHIN_MS);
       } finally {
         rmSync(orders, { recursive: true });
       }
@@ -125,7 +141,7 @@ describe("replicas and threads", function () {
   }
 });
 
-/** Clients that ask at a rate, each query from a port of its own for some time, and once more where no answer comes. */
+/** Clients that ask all the time, from ports of their own for some time, and once more where no answer comes. */
 class Clients {
   asked = 0;
   answered = 0;
@@ -133,8 +149,8 @@ class Clients {
   readonly #port: number;
   readonly #sockets: Socket[] = [];
   readonly #waiting = new Map<number, (octets: Buffer) => void>();
-  #timer: NodeJS.Timeout | undefined;
-  #open = 0;
+  #isEnding = false;
+  #running: Promise<unknown> = Promise.resolve();
   #id = 0;
 
   constructor(port: number) {
@@ -149,38 +165,41 @@ class Clients {
       socket.connect(this.#port, "127.0.0.1");
       await once(socket, "connect");
     }
-    const startedMs = performance.now();
-    this.#timer = setInterval(() => {
-      const due = ((performance.now() - startedMs) / 1000) * QUERIES_PER_SECOND;
-      while (this.asked < due) void this.#ask();
-    }, 1);
+    this.#running = Promise.all(Array.from({ length: CLIENTS }, () => this.#askOnAndOn()));
   }
 
   /** Asks no more; resolves when all that were asked are answered or given up. */
   async end(): Promise<void> {
-    clearInterval(this.#timer);
-    while (this.#open > 0) await new Promise((wake) => setTimeout(wake, 10));
+    this.#isEnding = true;
+    await this.#running;
   }
 
   close(): void {
-    clearInterval(this.#timer);
+    this.#isEnding = true;
     for (const socket of this.#sockets.splice(0)) socket.close();
+  }
+
+  async #askOnAndOn(): Promise<void> {
+    while (!this.#isEnding) {
+      await this.#ask();
+      await sleep(ASK_EVERY_MS);
+    }
   }
 
   async #ask(): Promise<void> {
     const index = this.asked % HOSTS;
     this.asked += 1;
-    this.#open += 1;
     const isTcp = this.asked % TCP_SHARE === 0;
     const once = () => (isTcp ? this.#overTcp(index) : this.#overUdp(index));
     try {
-      const said = await once().catch(once);
+      const said = await once().catch(async () => {
+        if (isTcp) await sleep(AGAIN_MS);
+        return await once();
+      });
       if (said === `0 ${addressOf(index)}`) this.answered += 1;
       else this.wrong.push(said);
     } catch (error) {
       this.wrong.push(`${isTcp ? "tcp" : "udp"}: ${error instanceof Error ? error.message : error}`);
-    } finally {
-      this.#open -= 1;
     }
   }
 

@@ -13,6 +13,7 @@ import { addresses, ask } from "../support/ask.ts";
 import { freePort, Program, ROOT } from "../support/program.ts";
 import { RealApiServer, whyNoApiServer } from "../support/real-api-server.ts";
 import { type ApiObject, ScriptedApiServer } from "../support/scripted-api-server.ts";
+import { untilEqual } from "../support/waiting.ts";
 
 const EXAMPLES = join(ROOT, "manifests/examples");
 const FORMS = ["static", "dns", "pods", "workload-entries"];
@@ -39,17 +40,6 @@ interface Cluster {
   close(): Promise<void>;
 }
 
-/** Must hold within the 5 s in which the state equals the API server's again. */
-async function eventually<T>(read: () => Promise<T>, expected: T, withinMs = 5000): Promise<void> {
-  const deadline = performance.now() + withinMs;
-  let value = await read();
-  while (JSON.stringify(value) !== JSON.stringify(expected) && performance.now() < deadline) {
-    await new Promise((next) => setTimeout(next, 20));
-    value = await read();
-  }
-  expect(value).to.deep.equal(expected);
-}
-
 /** RCODE and sorted addresses of every host, in both families, over both transports. */
 async function everyAnswer(port: number): Promise<string[]> {
   const answers: string[] = [];
@@ -68,7 +58,7 @@ async function everyAnswer(port: number): Promise<string[]> {
 
 function suite(title: string, open: () => Promise<Cluster>, whyNot: () => string | undefined): void {
   describe(`the program with ${title}`, function () {
-    this.timeout(120_000);
+    this.timeout(240_000);
     let cluster: Cluster;
     let folder: string;
     const programs: Program[] = [];
@@ -95,7 +85,7 @@ function suite(title: string, open: () => Promise<Cluster>, whyNot: () => string
       const own = [`--listen=127.0.0.1:${port}`, "--admin=127.0.0.1:0", "--api=127.0.0.1:0"];
       const program = new Program(["serve", ...own, `--upstreams=127.0.0.1:${upstream}`, ...flags], { env });
       programs.push(program);
-      await program.says(/"msg":"ready"/, 30_000);
+      await program.says(/"msg":"ready"/);
       return { program, port };
     }
 
@@ -120,12 +110,12 @@ function suite(title: string, open: () => Promise<Cluster>, whyNot: () => string
         const fromFolder = await serve(upstream, [`--source=${manifests}`]);
         const expected = await everyAnswer(fromFolder.port);
         expect(expected.filter((answer) => answer.startsWith("se.example.com A 0 "))).to.have.length(2);
-        await eventually(() => everyAnswer(port), expected, 10_000);
+        await untilEqual(() => everyAnswer(port), expected);
         await fromFolder.program.end();
       }
 
       await cluster.setEndpoint("external-static-svc", "10.9.8.7");
-      await eventually(() => addresses(port, "static-service.example.com"), ["10.9.8.7"]);
+      await untilEqual(() => addresses(port, "static-service.example.com"), ["10.9.8.7"]);
 
       await cluster.goAway();
       expect(await addresses(port, "static-service.example.com")).to.deep.equal(["10.9.8.7"]);
@@ -133,7 +123,7 @@ function suite(title: string, open: () => Promise<Cluster>, whyNot: () => string
       await cluster.comeBack();
       await cluster.remove("default", "external-static-svc");
       // Ours no more: the stand-in knows no such name.
-      await eventually(async () => (await ask(port, "static-service.example.com")).flags & 0xf, 3);
+      await untilEqual(async () => (await ask(port, "static-service.example.com")).flags & 0xf, 3);
       expect(await addresses(port, "multi-backend.example.com")).to.have.length(3);
     });
   });
@@ -172,7 +162,7 @@ async function openScripted(): Promise<Cluster> {
 async function openReal(): Promise<Cluster> {
   const server = await RealApiServer.start();
   await server.kubectl("apply", "-f", join(ROOT, "test/fixtures/crds"));
-  await server.kubectl("wait", "--for=condition=established", "crd", "--all", "--timeout=20s");
+  await server.kubectl("wait", "--for=condition=established", "crd", "--all", "--timeout=60s");
   await server.kubectl("create", "namespace", "gwtest");
   return {
     kubeconfig: () => readFileSync(server.kubeconfig("admin"), "utf8"),

@@ -1,7 +1,8 @@
 import { expect } from "chai";
 import { statusObject } from "../support/api-exchange.ts";
 import { ScriptedApiServer } from "../support/scripted-api-server.ts";
-import { isList, isWatch, Reflection, serviceEntry, until } from "./fixture.ts";
+import { quiet, until } from "../support/waiting.ts";
+import { isList, isWatch, Reflection, serviceEntry } from "./fixture.ts";
 
 describe("Reflector", () => {
   let server: ScriptedApiServer;
@@ -247,7 +248,7 @@ describe("Reflector", () => {
         expect(reflection.state).to.deep.include({ phase: "failing", isListed: false });
         const before = server.requests.filter(isList).length;
         reflection.clock.advance(waitMs * 0.99);
-        await new Promise((resolve) => setTimeout(resolve, 5));
+        await quiet();
         expect(server.requests.filter(isList), `after ${waitMs}`).to.have.length(before);
         reflection.clock.advance(waitMs * 0.01);
         await until(() => server.requests.filter(isList).length > before, `a list after ${waitMs}`);
@@ -286,7 +287,7 @@ describe("Reflector", () => {
       await reflection.ended("throttled");
       expect(reflection.state).to.deep.include({ phase: "failing", isListed: false });
       reflection.clock.advance(6900);
-      await new Promise((resolve) => setTimeout(resolve, 5));
+      await quiet();
       expect(server.requests.filter(isList)).to.have.length(1);
       server.script(isWatch, (exchange) => exchange.refuse(503, "starting", { "retry-after": "5" }));
       reflection.clock.advance(100);
@@ -294,7 +295,7 @@ describe("Reflector", () => {
       expect(reflection.names).to.equal("a");
       // One that starts is there sooner than it says.
       reflection.clock.advance(1900);
-      await new Promise((resolve) => setTimeout(resolve, 5));
+      await quiet();
       expect(server.openWatches).to.equal(0);
       reflection.clock.advance(100);
       await reflection.watching();
@@ -353,7 +354,7 @@ describe("Reflector", () => {
       expect(reflection.story).to.deep.equal(["list 0"]);
       for (let round = 2; round < 4; round++) {
         reflection.clock.advance(29_999);
-        await new Promise((resolve) => setTimeout(resolve, 5));
+        await quiet();
         expect(reflection.counts.restarts("missing")).to.equal(round - 1);
         reflection.clock.advance(1);
         await reflection.ended("missing", round);
@@ -574,7 +575,7 @@ describe("Reflector", () => {
       apply("b");
       server.remove("ServiceEntry", "default", "a");
       reflection.clock.advance(34_999);
-      await new Promise((resolve) => setTimeout(resolve, 5));
+      await quiet();
       expect(reflection.names).to.equal("a");
       reflection.clock.advance(1);
       await comes("b");
@@ -589,7 +590,7 @@ describe("Reflector", () => {
         reflection.clock.advance(30_000);
         server.passTime();
         server.bookmark();
-        await new Promise((resolve) => setTimeout(resolve, 10));
+        await quiet();
       }
       expect(server.requests.filter(isWatch)).to.have.length(1);
     });
@@ -609,7 +610,7 @@ describe("Reflector", () => {
       reflection.clock.advance(30_000);
       await reflection.ended("stalled", 1);
       await server.nextRequest(isList);
-      await new Promise((resolve) => setTimeout(resolve, 10));
+      await quiet();
       reflection.clock.advance(30_000);
       await reflection.ended("stalled", 2);
       expect(reflection.state).to.deep.include({ phase: "failing", isListed: false });
@@ -761,7 +762,7 @@ describe("Reflector", () => {
     it("cannot be undone", async () => {
       await reflection.close();
       reflection.start();
-      await new Promise((resolve) => setTimeout(resolve, 5));
+      await quiet();
       expect(server.requests).to.deep.equal([]);
     });
   });

@@ -7,11 +7,12 @@ import { expect } from "chai";
 import { addresses } from "../support/ask.ts";
 import { freePort, Program } from "../support/program.ts";
 import { ScriptedApiServer } from "../support/scripted-api-server.ts";
+import { until } from "../support/waiting.ts";
 
 const ENTRIES = 200;
 
 describe("the program and its cluster", function () {
-  this.timeout(60_000);
+  this.timeout(240_000);
   let server: ScriptedApiServer;
   let standIn: Program;
   let upstream: number;
@@ -66,7 +67,7 @@ describe("the program and its cluster", function () {
   it("writes Events while it holds the Lease, gives the Lease back, and writes no condition unasked", async () => {
     await serve(true);
     const mismatch = () => server.all("Event").find((each) => each["reason"] === "PortMismatch");
-    await eventually(() => mismatch() !== undefined);
+    await until(() => mismatch() !== undefined);
     expect(mismatch()).to.have.nested.property("involvedObject.name", "mapped");
     const holder = () => (server.all("Lease")[0]?.["spec"] as { holderIdentity?: string })?.holderIdentity;
     expect(holder()).to.match(/_/);
@@ -79,7 +80,7 @@ describe("the program and its cluster", function () {
     // Nothing is known of the names then.
     await serve(true, await freePort(), false);
     const failed = () => server.all("Event").find((each) => each["reason"] === "ResolveFailed");
-    await eventually(() => failed() !== undefined);
+    await until(() => failed() !== undefined);
     expect(failed()?.["message"]).to.match(
       /^Host kmesh-fake\.com: httpbin\.default\..* \(.+\), since 20\d\d-/,
     );
@@ -107,7 +108,7 @@ describe("the program and its cluster", function () {
 
     server.remove("ServiceEntry", "default", "e7");
     await server.comeBack();
-    await eventually(async () => (await ask(port, "h7.example.com").catch(() => [])).length === 0);
+    await until(async () => (await ask(port, "h7.example.com").catch(() => [])).length === 0);
     expect(await ask(port, "h8.example.com")).to.deep.equal(["192.0.2.8"]);
   });
 });
@@ -128,12 +129,4 @@ function entry(name: string, spec: Readonly<Record<string, unknown>>) {
     metadata: { name, namespace: "default" },
     spec,
   };
-}
-
-async function eventually(condition: () => boolean | Promise<boolean>): Promise<void> {
-  for (let tries = 0; tries < 300; tries += 1) {
-    if (await condition()) return;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  expect.fail("it did not happen within 15 s");
 }

@@ -11,7 +11,8 @@ import { TokenBucket } from "../../src/cluster/token-bucket.ts";
 import { WriteFault } from "../../src/cluster/write-fault.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 import { type ApiObject, ScriptedApiServer, type Step } from "../support/scripted-api-server.ts";
-import { FixedRandom, plainClient, serviceEntry, until } from "./fixture.ts";
+import { quiet, until } from "../support/waiting.ts";
+import { FixedRandom, plainClient, serviceEntry } from "./fixture.ts";
 
 const SERVICES = { group: "", version: "v1", plural: "services" } as const;
 const ENTRIES = { group: "networking.istio.io", version: "v1", plural: "serviceentries" } as const;
@@ -212,8 +213,10 @@ describe("ApiWriter", () => {
         isOver = true;
       };
       call.then(end, end);
-      await until(() => {
+      await until(async () => {
         if (!isOver && server.requests.length < requests) clock.advance(10);
+        // What the wait's end brings about is there before more time passes.
+        await quiet(1);
         return isOver || server.requests.length >= requests;
       }, `${requests} requests`);
       return clock.nowMs() - startMs;
@@ -224,9 +227,9 @@ describe("ApiWriter", () => {
       random.value = 0.5;
       const call = create("a");
       await server.nextRequest("services");
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      await quiet(20);
       expect(await waitOut(call, 2)).to.be.within(390, 450);
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      await quiet(20);
       expect(await waitOut(call, 3)).to.be.within(790, 850);
       await waitOut(call, 4);
       await call;
@@ -242,7 +245,7 @@ describe("ApiWriter", () => {
       await until(() => counts.count("create", "throttled") === 1, "throttled");
       const second = create("b");
       clock.advance(8999);
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      await quiet(20);
       expect(server.requests).to.have.length(1);
       clock.advance(1);
       await Promise.all([first, second]);
@@ -295,7 +298,7 @@ describe("ApiWriter", () => {
     await until(() => done() === 3, "three at once");
     for (let tenth = 1; tenth <= 7; tenth++) {
       clock.advance(99);
-      await new Promise((resolve) => setTimeout(resolve, 5));
+      await quiet();
       expect(done()).to.equal(2 + tenth);
       clock.advance(1);
       await until(() => done() === 3 + tenth, `${3 + tenth} calls`);

@@ -49,7 +49,7 @@ function guides(source: string, withApiServer: boolean): void {
 
     /** Runs the commands; all must succeed. */
     async function shell(script: string): Promise<string> {
-      const { status, out, error } = await world.shell(`set -e\n${script}`, { withinMs: 30_000 });
+      const { status, out, error } = await world.shell(`set -e\n${script}`, { withinMs: 90_000 });
       expect(status, `${script}\n${out}\n${error}`).to.equal(0);
       return out;
     }

@@ -4,7 +4,7 @@ import type { Suite } from "mocha";
 import { whyNoNetwork } from "../support/network-namespaces.ts";
 
 /** For a whole file of tests to begin and end within, however busy the machine is. */
-export const SUITE_PATIENCE_MS = 100_000;
+export const SUITE_PATIENCE_MS = 240_000;
 
 /** At the start of `before`: skips the suite where it cannot run, and says why. */
 export function needNetwork(context: Mocha.Context, ...reasons: readonly (string | undefined)[]): void {

@@ -21,6 +21,7 @@ import {
 } from "../support/network-namespaces.ts";
 import { Program, ROOT } from "../support/program.ts";
 import { RealApiServer } from "../support/real-api-server.ts";
+import { until } from "../support/waiting.ts";
 import { say } from "./needs.ts";
 import { type PodOptions, podObject } from "./pod-object.ts";
 import { STATE_VARIABLE, type State } from "./state.ts";
@@ -142,11 +143,8 @@ export class World {
 
   /** Waits until it holds, as long as a change may take to arrive. */
   async until(holds: () => Promise<boolean>): Promise<void> {
-    for (const deadline = performance.now() + ARRIVAL_MS; !(await holds()); ) {
-      if (performance.now() > deadline)
-        throw new Error(`it did not come true; the server says:\n${this.log}`);
-      await new Promise((next) => setTimeout(next, 20));
-    }
+    const said = () => `${holds}; the server says:\n${this.log}`;
+    await until(holds, said, { withinMs: ARRIVAL_MS, everyMs: 20 });
   }
 
   /** All queries that have reached our server so far, over UDP and TCP. */
@@ -209,7 +207,7 @@ export class World {
     this.#apiServer = server;
     const crds = join(ROOT, "test/fixtures/crds");
     await server.kubectl("apply", "--server-side", "-f", crds);
-    await server.kubectl("wait", "--for=condition=Established", "--timeout=10s", "-f", crds);
+    await server.kubectl("wait", "--for=condition=Established", "--timeout=60s", "-f", crds);
     const path = this.#file("api-server.socket");
     this.#tunnel = createServer((inside) => {
       const outside = connect(server.port, "127.0.0.1");
@@ -269,8 +267,8 @@ export class World {
 
 /** Node keeps here what it has compiled: each command of a guide starts it anew. */
 const CACHED = { NODE_COMPILE_CACHE: join(ROOT, "node_modules/.cache/compile") };
-const ARRIVAL_MS = 10_000;
+const ARRIVAL_MS = 60_000;
 /** For a program to start on a busy machine. */
-const START_MS = 30_000;
+const START_MS = 60_000;
 
 const BASE_OBJECTS = JSON.stringify({ apiVersion: "v1", kind: "Namespace", metadata: { name: "default" } });

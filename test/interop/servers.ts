@@ -132,8 +132,8 @@ function isExecutable(file: string): boolean {
 }
 
 /** For a child to answer its first question. */
-const START_MS = 20_000;
-const STOP_MS = 5_000;
+const START_MS = 60_000;
+const STOP_MS = 20_000;
 
 /** `commandFor`: program and arguments; the folder is the child's own and goes with it. */
 async function start(commandFor: (port: number, folder: string) => readonly string[]): Promise<Server> {

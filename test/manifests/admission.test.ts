@@ -8,18 +8,17 @@ import type { V1Pod } from "@kubernetes/client-node";
 import { expect } from "chai";
 import { ROOT } from "../support/program.ts";
 import { RealApiServer, whyNoApiServer } from "../support/real-api-server.ts";
+import { until as waitUntil } from "../support/waiting.ts";
 import { MANIFESTS, readObjects } from "./base-objects.ts";
 import { ENTRY_CASES, entryOf } from "./host-policy-cases.ts";
 import { CASES, NAMESPACES, podOf, SETTINGS } from "./injection-cases.ts";
 
 const COMPONENTS = join(MANIFESTS, "components");
 const OURS = "serviceentry-dns";
-const PATIENCE_MS = 30_000;
-/** A policy takes effect when the API server's own watch has brought it. */
-const RETRY_MS = 200;
+const PATIENCE_MS = 60_000;
 
 describe("the admission policies at a real API server", function () {
-  this.timeout(120_000);
+  this.timeout(240_000);
   let server: RealApiServer;
 
   before(async function () {
@@ -74,12 +73,8 @@ describe("the admission policies at a real API server", function () {
     return { objects: readObjects(out) as readonly unknown[] as readonly V1Pod[], refusals: error };
   }
 
-  async function until(isSo: () => Promise<boolean>): Promise<void> {
-    for (const deadline = Date.now() + PATIENCE_MS; !(await isSo()); ) {
-      if (Date.now() > deadline) throw new Error("the policy did not take effect");
-      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
-    }
-  }
+  const until = (isSo: () => Promise<boolean>) =>
+    waitUntil(isSo, "the policy takes effect", { withinMs: PATIENCE_MS, everyMs: 100 });
 
   describe("the injection", () => {
     const isInjected = async () => {

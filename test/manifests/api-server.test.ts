@@ -10,6 +10,7 @@ import { expect } from "chai";
 import { addresses } from "../support/ask.ts";
 import { freePort, Program, ROOT } from "../support/program.ts";
 import { RealApiServer, whyNoApiServer } from "../support/real-api-server.ts";
+import { until as waitUntil } from "../support/waiting.ts";
 import {
   baseObject,
   baseObjects,
@@ -30,12 +31,12 @@ const ENTRY = {
   metadata: { name: "patched", namespace: "default" },
   spec: { hosts: ["patched.example.com"] },
 };
-const PATIENCE_MS = 30_000;
+const PATIENCE_MS = 60_000;
 /** What Kubernetes itself allows everybody who has a token. */
 const FOR_EVERYBODY = ["authentication.k8s.io", "authorization.k8s.io"];
 
 describe("the manifests at a real API server", function () {
-  this.timeout(120_000);
+  this.timeout(240_000);
   let server: RealApiServer;
   /** A kubeconfig of our service account, with a token as a pod gets it. */
   let account: string;
@@ -415,12 +416,8 @@ describe("the manifests at a real API server", function () {
     });
   });
 
-  async function until(isSo: () => Promise<boolean>): Promise<void> {
-    for (const deadline = Date.now() + PATIENCE_MS; !(await isSo()); ) {
-      if (Date.now() > deadline) throw new Error("the permission did not come");
-      await new Promise((resolve) => setTimeout(resolve, 100));
-    }
-  }
+  const until = (isSo: () => Promise<boolean>) =>
+    waitUntil(isSo, "the permission comes", { withinMs: PATIENCE_MS, everyMs: 100 });
 });
 
 interface Rule {

@@ -25,7 +25,7 @@ const FOR_CLIENTS: readonly string[] = ["client-egress", "client-egress-cilium"]
 const NAME = "serviceentry-dns";
 
 describe("the components", function () {
-  this.timeout(20_000);
+  this.timeout(240_000);
   const names = readdirSync(COMPONENTS);
 
   it("are those that are described, each with a comment that says what it is for", () => {

@@ -31,7 +31,7 @@ interface Policy extends KubernetesObject {
 }
 
 describe("the injection", function () {
-  this.timeout(120_000);
+  this.timeout(240_000);
   const policy = read(join(COMPONENTS, "injection/policy.yaml"));
   const binding = read(join(COMPONENTS, "injection/binding.yaml"));
   const kyverno = read(KYVERNO);

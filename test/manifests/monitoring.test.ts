@@ -15,7 +15,7 @@ import { findProgram } from "./kustomize.ts";
 
 const MONITORING = join(MANIFESTS, "components/monitoring");
 const RUNBOOKS = join(ROOT, "docs/runbooks");
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 60_000;
 /** Series of Prometheus itself. */
 const OF_PROMETHEUS = ["up"];
 
@@ -33,7 +33,7 @@ interface Panel {
 }
 
 describe("monitoring", function () {
-  this.timeout(60_000);
+  this.timeout(300_000);
   const { groups } = parse(readFileSync(join(MONITORING, "rules.yaml"), "utf8")) as {
     groups: readonly { rules: readonly Alert[] }[];
   };

@@ -20,7 +20,7 @@ import {
 import { kustomize } from "./kustomize.ts";
 
 describe("install.yaml", function () {
-  this.timeout(20_000);
+  this.timeout(240_000);
   let folder: string;
 
   beforeEach(() => {

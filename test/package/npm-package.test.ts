@@ -21,7 +21,7 @@ import { runCommand } from "./command.ts";
 const NOT_OURS = [".git", "node_modules", "dist", "coverage"];
 
 describe("the npm package", function () {
-  this.timeout(60_000);
+  this.timeout(300_000);
   let folder: string;
   /** Of the tarball, unpacked. */
   let content: string;

@@ -2,8 +2,9 @@ import { expect } from "chai";
 import { PUBLISHED_NAMESPACE } from "../../src/mesh/publication.ts";
 import { serviceName } from "../../src/publisher/names.ts";
 import { objectLine } from "../../src/watcher/snapshot-objects.ts";
-import { until } from "../cluster/fixture.ts";
+
 import type { ApiObject, ScriptedApiServer } from "../support/scripted-api-server.ts";
+import { quiet, until } from "../support/waiting.ts";
 import { host } from "./fixture.ts";
 import {
   comes,
@@ -598,6 +599,6 @@ describe("Publisher", () => {
 async function settled(replica: Replica): Promise<void> {
   for (let turn = 0; turn < 20; turn++) {
     replica.clock.advance(0);
-    await new Promise((resolve) => setTimeout(resolve, 2));
+    await quiet(1);
   }
 }

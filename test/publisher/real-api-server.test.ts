@@ -12,12 +12,13 @@ import { PUBLISHED_NAMESPACE } from "../../src/mesh/publication.ts";
 import { serviceName } from "../../src/publisher/names.ts";
 import { systemClock } from "../../src/runtime.ts";
 import { RealApiServer, whyNoApiServer } from "../support/real-api-server.ts";
+import { quiet, until } from "../support/waiting.ts";
 import { host } from "./fixture.ts";
 import { kmeshEntry, namespace, Replica, type ReplicaOptions } from "./replica.ts";
 
 const CRDS = resolve(import.meta.dirname, "../fixtures/crds");
 const MANIFESTS = resolve(import.meta.dirname, "../../manifests");
-const PATIENCE_MS = 15_000;
+const PATIENCE_MS = 60_000;
 
 interface StoredService {
   readonly metadata: { readonly name: string; readonly resourceVersion: string; readonly uid: string };
@@ -31,7 +32,7 @@ interface StoredSlice {
 }
 
 describe("published objects in a real API server", function () {
-  this.timeout(120_000);
+  this.timeout(240_000);
   let server: RealApiServer;
   const replicas: Replica[] = [];
   const calls: ApiCall[] = [];
@@ -44,7 +45,7 @@ describe("published objects in a real API server", function () {
     }
     server = await RealApiServer.start(["--enable-admission-plugins=OwnerReferencesPermissionEnforcement"]);
     await server.kubectl("apply", "--server-side", "-f", CRDS);
-    await server.kubectl("wait", "--for=condition=Established", "--timeout=10s", "-f", CRDS);
+    await server.kubectl("wait", "--for=condition=Established", "--timeout=60s", "-f", CRDS);
     await apply(
       namespace("serviceentry-dns"),
       namespace("default", { "serviceentry-dns.io/publish": "allowed" }),
@@ -124,10 +125,7 @@ describe("published objects in a real API server", function () {
   }
 
   async function comes(what: () => boolean | Promise<boolean>, description: () => unknown): Promise<void> {
-    for (const deadline = Date.now() + PATIENCE_MS; !(await what()); ) {
-      if (Date.now() > deadline) throw new Error(`never came true: ${JSON.stringify(await description())}`);
-      await new Promise((next) => setTimeout(next, 50));
-    }
+    await until(what, () => JSON.stringify(description()), { withinMs: PATIENCE_MS, everyMs: 50 });
   }
 
   function told(replica: Replica): string {
@@ -194,7 +192,7 @@ describe("published objects in a real API server", function () {
       () => first.publisher.numbers().waiting === 0,
       () => first.publisher.numbers(),
     );
-    await new Promise((next) => setTimeout(next, 300));
+    await quiet(300);
     expect(writes()).to.equal(before);
   });
 
@@ -215,8 +213,12 @@ describe("published objects in a real API server", function () {
     expect(service!.spec.ports).to.deep.equal([
       { name: "http", port: 80, protocol: "TCP", targetPort: 80, appProtocol: "kubernetes.io/h2c" },
     ]);
+    await comes(
+      () => replica.publisher.numbers().waiting === 0,
+      () => replica.publisher.numbers(),
+    );
     const before = writes();
-    await new Promise((next) => setTimeout(next, 500));
+    await quiet(500);
     expect(writes()).to.equal(before);
   });
 

@@ -12,12 +12,13 @@ import { Registry } from "../../src/registry/registry.ts";
 import { type Clock, silentLogger } from "../../src/runtime.ts";
 import type { ClientClass, HostRecord, HostVariant } from "../../src/table/host-record.ts";
 import { ClusterSource } from "../../src/watcher/cluster-source.ts";
-import { FixedRandom, plainClient, until } from "../cluster/fixture.ts";
+import { FixedRandom, plainClient } from "../cluster/fixture.ts";
 import { DEFAULT_SETTINGS } from "../support/arbitrary-objects.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 import { GivenLease } from "../support/given-lease.ts";
 import { NEED_SETTINGS } from "../support/need-settings.ts";
 import { type ApiObject, ScriptedApiServer } from "../support/scripted-api-server.ts";
+import { until } from "../support/waiting.ts";
 import { host, ip } from "./fixture.ts";
 
 export interface ReplicaOptions

@@ -16,6 +16,7 @@ import { problem } from "../../src/mesh/problem.ts";
 import { Reporter } from "../../src/reporter/reporter.ts";
 import { silentLogger, systemClock, systemRandom } from "../../src/runtime.ts";
 import { RealApiServer, whyNoApiServer } from "../support/real-api-server.ts";
+import { untilEqual } from "../support/waiting.ts";
 
 const CRDS = resolve(import.meta.dirname, "../fixtures/crds");
 const NAMESPACE = "serviceentry-dns";
@@ -66,7 +67,7 @@ const MANIFEST = {
 };
 
 describe("writes to a real API server", function () {
-  this.timeout(120_000);
+  this.timeout(240_000);
   let server: RealApiServer;
   let client: WritingApiClient;
   let writer: ApiWriter;
@@ -92,7 +93,7 @@ describe("writes to a real API server", function () {
         `-n=${NAMESPACE}`,
       );
     await server.kubectl("apply", "-f", CRDS);
-    await server.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=20s");
+    await server.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s");
     await apply(MANIFEST);
     client = await connectCluster({ kind: "kubeconfig", files: [server.kubeconfig("reader")] });
     writer = new ApiWriter({
@@ -187,7 +188,7 @@ describe("writes to a real API server", function () {
     const place = { namespace: NAMESPACE, name: NAMESPACE };
     const one = new Lease({ ...common, ...place, identity: "pod-1" });
     const two = new Lease({ ...common, ...place, identity: "pod-2" });
-    const holds = (lease: Lease) => until(async () => lease.isHeld, true);
+    const holds = (lease: Lease) => untilEqual(async () => lease.isHeld, true);
     one.start();
     await holds(one);
     two.start();
@@ -233,7 +234,7 @@ describe("writes to a real API server", function () {
       reporter.noteCondition({ ...change, before: "unresolved", after: "ok", reason: "" });
     }
     const describeEntry = () => server.kubectl("describe", "serviceentry", ENTRY.name);
-    await until(
+    await untilEqual(
       async () => /Resolved[\s\S]*Events:[\s\S]*Normal +Resolved/.test(await describeEntry()),
       true,
     );
@@ -263,21 +264,10 @@ describe("writes to a real API server", function () {
     const third = new Reporter({ ...common, lease: two, store, counts, conditions: true, instance: "pod-2" });
     third.start();
     third.noteProblem(problem("PortMismatch", ENTRY, "spec.ports", "Port 80 has the target port 8000."));
-    await until(async () => /PortMismatch +\S+ \(x2 over/.test(await describeEntry()), true);
+    await untilEqual(async () => /PortMismatch +\S+ \(x2 over/.test(await describeEntry()), true);
     await third.close();
     await two.close();
     expect(counts.count("create", "denied") + counts.count("patch", "denied")).to.equal(0);
     expect(counts.count("create", "invalid") + counts.count("patch", "invalid")).to.equal(0);
   });
 });
-
-/** Within 10 s. */
-async function until<T>(read: () => Promise<T>, expected: T): Promise<void> {
-  const deadline = performance.now() + 10_000;
-  let value = await read();
-  while (value !== expected && performance.now() < deadline) {
-    await new Promise((next) => setTimeout(next, 50));
-    value = await read();
-  }
-  expect(value).to.equal(expected);
-}

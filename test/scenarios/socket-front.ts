@@ -37,7 +37,7 @@ export async function openSocketFront(transport: "udp" | "tcp", parts: FrontPart
 }
 
 /** Loopback delivers within microseconds; a machine under load within this time. Milliseconds of the machine's. */
-const PATIENCE_MS = 3000;
+const PATIENCE_MS = 30_000;
 /** How long the data plane waits for what is in flight when it is told to close. Milliseconds of the story's. */
 const CLOSE_MS = 5000;
 

@@ -40,7 +40,7 @@ function run(script: string, env: NodeJS.ProcessEnv = {}) {
 }
 
 describe("the supply chain", function () {
-  this.timeout(30_000);
+  this.timeout(240_000);
 
   describe("the bill of materials", () => {
     const bill = () => {

@@ -6,6 +6,8 @@ import { RecordClass, RecordType } from "../../src/wire/constants.ts";
 import { decodeMessage, encodeMessage, type Message } from "../../src/wire/message.ts";
 
 const RECURSION_DESIRED = 0x0100;
+/** Longer than any reply takes on a busy machine, that of a failed upstream (4.5 s) included. */
+const REPLY_MS = 15_000;
 
 export interface Asked {
   readonly type?: keyof typeof RecordType;
@@ -18,7 +20,7 @@ export interface Asked {
 
 /** Rejects when no reply comes in time, or one that cannot be decoded. */
 export async function ask(port: number, name: string, asked: Asked = {}): Promise<Message> {
-  const { type = "A", transport = "udp", withinMs = 6000, address = "127.0.0.1", from } = asked;
+  const { type = "A", transport = "udp", withinMs = REPLY_MS, address = "127.0.0.1", from } = asked;
   const id = Math.floor(Math.random() * 65_536);
   const question = encodeMessage({
     id,

@@ -214,7 +214,8 @@ const UNSHARED = ["--net", "--mount", "--pid", "--fork", "--kill-child"];
 /** nsenter passes no signal on; its end is the signal. */
 const DIES_WITH_US = ["setpriv", "--pdeathsig", "TERM"];
 
-const COMMAND_PATIENCE_MS = 10_000;
+/** Some start Node, on a machine that is busy. */
+const COMMAND_PATIENCE_MS = 60_000;
 
 /** Why pods cannot be made on this machine; undefined: they can. */
 export function whyNoNetwork(): string | undefined {

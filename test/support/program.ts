@@ -5,6 +5,7 @@ import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { createServer } from "node:net";
 import { resolve } from "node:path";
+import { PATIENCE_MS } from "./waiting.ts";
 
 export const ROOT = resolve(import.meta.dirname, "../..");
 
@@ -49,7 +50,7 @@ export class Program {
   }
 
   /** Resolves with the match as soon as the output has it; rejects when the program ends or time is up first. */
-  async says(pattern: RegExp, withinMs = 8000): Promise<RegExpExecArray> {
+  async says(pattern: RegExp, withinMs = PATIENCE_MS): Promise<RegExpExecArray> {
     const deadline = Date.now() + withinMs;
     for (;;) {
       const match = pattern.exec(this.out) ?? pattern.exec(this.error);
@@ -79,31 +80,43 @@ export class Program {
     return this.#exited;
   }
 
-  /** Ends it, kindly first. */
-  async end(signal: NodeJS.Signals = "SIGINT"): Promise<number | NodeJS.Signals> {
+  /** Ends it, kindly first, and with SIGKILL when it takes longer than that. */
+  async end(signal: NodeJS.Signals = "SIGINT", withinMs = PATIENCE_MS): Promise<number | NodeJS.Signals> {
     if (!this.hasEnded) this.child.kill(signal);
-    const timer = setTimeout(() => this.child.kill("SIGKILL"), 10_000);
+    const timer = setTimeout(() => this.child.kill("SIGKILL"), withinMs);
     const status = await this.#exited;
     clearTimeout(timer);
     return status;
   }
 }
 
-/** A port of 127.0.0.1 that is free for UDP and TCP just now. */
+/** Below those from which Linux chooses by itself (32768 on), so that no socket gets it before the one it is for. */
+const FIRST_PORT = 20_000;
+const PORTS = 12_000;
+const givenPorts = new Set<number>();
+
+/** A port of 127.0.0.1 that is free for UDP and TCP, and that nobody else in this process was given. */
 export async function freePort(): Promise<number> {
   for (;;) {
-    const tcp = createServer().listen(0, "127.0.0.1");
-    await once(tcp, "listening");
-    const address = tcp.address();
-    const port = typeof address === "object" && address !== null ? address.port : 0;
-    const udp = createSocket("udp4");
-    const isFree = await new Promise<boolean>((done) => {
-      udp.once("error", () => done(false)).bind(port, "127.0.0.1", () => done(true));
-    });
-    await Promise.all([
-      new Promise((done) => tcp.close(done)),
-      isFree && new Promise<void>((done) => udp.close(done)),
-    ]);
-    if (isFree) return port;
+    const port = FIRST_PORT + Math.floor(Math.random() * PORTS);
+    if (givenPorts.has(port)) continue;
+    givenPorts.add(port);
+    if (await isFree(port)) return port;
   }
+}
+
+async function isFree(port: number): Promise<boolean> {
+  const tcp = createServer();
+  const udp = createSocket("udp4");
+  const isFreeForTcp = await new Promise<boolean>((done) => {
+    tcp.once("error", () => done(false)).listen(port, "127.0.0.1", () => done(true));
+  });
+  const isFreeForUdp = await new Promise<boolean>((done) => {
+    udp.once("error", () => done(false)).bind(port, "127.0.0.1", () => done(true));
+  });
+  await Promise.all([
+    isFreeForTcp && new Promise((done) => tcp.close(done)),
+    isFreeForUdp && new Promise<void>((done) => udp.close(done)),
+  ]);
+  return isFreeForTcp && isFreeForUdp;
 }

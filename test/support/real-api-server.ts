@@ -182,8 +182,8 @@ export class RealApiServer {
   }
 }
 
-const READY_PATIENCE_MS = 60_000;
-const KUBECTL_PATIENCE_MS = 20_000;
+const READY_PATIENCE_MS = 150_000;
+const KUBECTL_PATIENCE_MS = 60_000;
 /** With open watches the API server takes its time; one that is killed is the harder case anyway. */
 const STOP_PATIENCE_MS = 2000;
 

@@ -4,9 +4,10 @@
  */
 
 import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
 import { ApiExchange, type ApiRequest, statusObject } from "./api-exchange.ts";
 import { refusalOf, type Target, takeWrite, withoutVersion } from "./api-server-writes.ts";
+import { freePort } from "./program.ts";
+import { PATIENCE_MS } from "./waiting.ts";
 
 /** An object as a manifest holds it. */
 export interface ApiObject {
@@ -44,7 +45,7 @@ export class ScriptedApiServer {
   /** Of all bodies. */
   sentOctets = 0;
   readonly #server: Server;
-  #port = 0;
+  readonly #port: number;
   #version = 1000;
   #compactedBefore = 0;
   #uid = 0;
@@ -59,12 +60,13 @@ export class ScriptedApiServer {
   readonly #waiters = new Set<() => void>();
 
   static async start(): Promise<ScriptedApiServer> {
-    const server = new ScriptedApiServer();
+    const server = new ScriptedApiServer(await freePort());
     await server.comeBack();
     return server;
   }
 
-  private constructor() {
+  private constructor(port: number) {
+    this.#port = port;
     this.#server = createServer((message, response) => {
       response.on("error", () => {});
       const exchange = new ApiExchange(message, response, (octets) => {
@@ -220,7 +222,6 @@ export class ScriptedApiServer {
     await new Promise<void>((resolve, reject) => {
       this.#server.once("error", reject).listen(this.#port, "127.0.0.1", resolve);
     });
-    this.#port = (this.#server.address() as AddressInfo).port;
   }
 
   async close(): Promise<void> {
@@ -447,8 +448,6 @@ const SERVED: Readonly<Record<string, { readonly group: string; readonly plural:
 };
 /** As the real one does. */
 const BOOKMARK_BEFORE_END_MS = 2000;
-/** A test that waits longer for a request waits in vain. */
-const PATIENCE_MS = 4000;
 
 function keyOf(plural: string, namespace: string | undefined, name: string): string {
   return `${plural}/${namespace ?? ""}/${name}`;

@@ -4,10 +4,9 @@
  */
 
 import { createSocket, type Socket as UdpSocket } from "node:dgram";
+import { once } from "node:events";
 import { createServer, type Server, type Socket as TcpSocket } from "node:net";
-
-/** Ports that the system chooses until one is free for both. */
-const MAX_TRIES = 20;
+import { freePort } from "./program.ts";
 
 export interface Received {
   readonly transport: "udp" | "tcp";
@@ -40,19 +39,11 @@ export class ScriptedUpstream {
   }
 
   /** Listens on 127.0.0.1, on the port given or any free one, for UDP and TCP. */
-  async start(port = 0): Promise<void> {
-    for (let tries = 1; !(await this.#listen(port)); tries += 1) {
-      if (port !== 0 || tries === MAX_TRIES) throw new Error(`port ${port} is taken`);
-    }
-  }
-
-  /** False if the port of TCP is taken for UDP. */
-  async #listen(port: number): Promise<boolean> {
+  async start(port?: number): Promise<void> {
+    this.#port = port ?? (await freePort());
     const tcp = createServer((connection) => this.#accept(connection));
-    await new Promise<void>((resolve) => tcp.listen(port, "127.0.0.1", resolve));
-    const bound = tcp.address();
-    if (bound === null || typeof bound === "string") throw new Error("no port");
-    this.#port = bound.port;
+    tcp.listen(this.#port, "127.0.0.1");
+    await once(tcp, "listening");
     const udp = createSocket("udp4");
     udp.on("message", (message, sender) => {
       this.#receive({
@@ -64,16 +55,10 @@ export class ScriptedUpstream {
         hangUp: () => {},
       });
     });
-    const isBound = await new Promise<boolean>((resolve) => {
-      udp.once("error", () => resolve(false)).bind(this.#port, "127.0.0.1", () => resolve(true));
-    });
-    if (!isBound) {
-      tcp.close();
-      return false;
-    }
+    udp.bind(this.#port, "127.0.0.1");
+    await once(udp, "listening");
     this.#tcp = tcp;
     this.#udp = udp;
-    return true;
   }
 
   async stop(): Promise<void> {

@@ -4,10 +4,11 @@ import type { Kind } from "../../src/mesh/objects.ts";
 import { ProblemBook } from "../../src/mesh/problem.ts";
 import { silentLogger } from "../../src/runtime.ts";
 import { ClusterSource } from "../../src/watcher/cluster-source.ts";
-import { FixedRandom, isWatch, plainClient, serviceEntry, until } from "../cluster/fixture.ts";
+import { FixedRandom, isWatch, plainClient, serviceEntry } from "../cluster/fixture.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 import { NEED_SETTINGS } from "../support/need-settings.ts";
 import { type ApiObject, ScriptedApiServer } from "../support/scripted-api-server.ts";
+import { quiet, until } from "../support/waiting.ts";
 
 describe("ClusterSource", () => {
   let server: ScriptedApiServer;
@@ -333,7 +334,7 @@ describe("ClusterSource", () => {
       await until(() => clock.timers === 5, "the wait");
       clock.advance(14_000);
       server.bookmark();
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      await quiet(20);
       clock.advance(15_999);
       expect(names("Pod")).to.equal("one");
       batches.length = 0;
@@ -363,7 +364,7 @@ describe("ClusterSource", () => {
       await comes("ServiceEntry", "a");
       clock.advance(24_000);
       server.bookmark();
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      await quiet(20);
       expect(names("Pod")).to.equal("one");
       expect(requested("pods")).to.equal(before);
     });

@@ -19,9 +19,7 @@ import type { Kind } from "../../src/mesh/objects.ts";
 import { ProblemBook, type ProblemCode } from "../../src/mesh/problem.ts";
 import { type Clock, silentLogger, systemClock } from "../../src/runtime.ts";
 import { FolderSource } from "../../src/watcher/folder-source.ts";
-
-/** What the folder source promises: a change is in force within this time, a ConfigMap swap in twice of it. */
-const SEEN_WITHIN_MS = 1000;
+import { quiet, until as waitUntil } from "../support/waiting.ts";
 
 describe("FolderSource", () => {
   let folder: string;
@@ -29,7 +27,6 @@ describe("FolderSource", () => {
   let book: ProblemBook;
   let batches: (readonly MeshChange[])[];
   let source: FolderSource | undefined;
-  let wake: () => void;
 
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), "folder-source-"));
@@ -37,11 +34,7 @@ describe("FolderSource", () => {
     book = new ProblemBook(Date.now);
     batches = [];
     source = undefined;
-    wake = () => {};
-    store.onChange((changes) => {
-      batches.push(changes);
-      wake();
-    });
+    store.onChange((changes) => void batches.push(changes));
   });
 
   afterEach(async () => {
@@ -64,25 +57,8 @@ describe("FolderSource", () => {
     return synced;
   }
 
-  /** Resolves at the first flush or poll at which `isSo` holds. */
-  async function until(isSo: () => boolean, withinMs = SEEN_WITHIN_MS): Promise<void> {
-    const startMs = performance.now();
-    while (!isSo()) {
-      if (performance.now() - startMs > withinMs) {
-        throw new Error(
-          `not within ${withinMs} ms; there are ${hosts().join(" ")}; ${problems().join("; ")}`,
-        );
-      }
-      await new Promise<void>((resolve) => {
-        // A problem alone flushes nothing, so that the book is looked at too.
-        const timer = setTimeout(resolve, 10);
-        wake = () => {
-          clearTimeout(timer);
-          resolve();
-        };
-      });
-    }
-  }
+  const until = (isSo: () => boolean) =>
+    waitUntil(isSo, () => `${isSo}; there are ${hosts().join(" ")}; ${problems().join("; ")}`);
 
   function keys(kind: Kind = "ServiceEntry"): string[] {
     return [...store.all(kind).keys()].map((key) => key.slice(key.indexOf("/") + 1)).sort();
@@ -264,7 +240,7 @@ describe("FolderSource", () => {
       symlinkSync("..v2", join(folder, "..data_tmp"));
       renameSync(join(folder, "..data_tmp"), join(folder, "..data"));
       rmSync(join(folder, "..v1"), { recursive: true });
-      await until(() => hosts().includes("default/a=two.example.com"), 2 * SEEN_WITHIN_MS);
+      await until(() => hosts().includes("default/a=two.example.com"));
       expect(batches.length).to.equal(2);
     });
 
@@ -276,18 +252,20 @@ describe("FolderSource", () => {
         symlinkSync(join(elsewhere, "a.yaml"), join(folder, "a.yaml"));
         await start();
         writeFileSync(join(elsewhere, "a.yaml"), entry("a", "new.example.com"));
-        await until(() => hosts().includes("default/a=new.example.com"), 2 * SEEN_WITHIN_MS);
+        await until(() => hosts().includes("default/a=new.example.com"));
       } finally {
         rmSync(elsewhere, { recursive: true });
       }
     });
 
-    it("follows edits one after another by their events, long before it would look by itself", async () => {
+    it("follows edits one after another by their events, and not by looks of its own", async () => {
       for (let index = 0; index < 20; index += 1) write(`${index}.yaml`, entry(`e${index}`));
-      await start();
+      const clock = withoutPolls(2);
+      await start(folder, clock);
+      await clock.hasStopped;
       for (let edit = 0; edit < 5; edit += 1) {
         write(`${edit}.yaml`, entry(`e${edit}`, `edit-${edit}.example.com`));
-        await until(() => hosts().includes(`default/e${edit}=edit-${edit}.example.com`), 400);
+        await until(() => hosts().includes(`default/e${edit}=edit-${edit}.example.com`));
       }
       expect(batches.map((changes) => changes.length)).to.deep.equal([20, 1, 1, 1, 1, 1]);
     });
@@ -296,8 +274,9 @@ describe("FolderSource", () => {
       write("a.yaml", entry("a"));
       mkdirSync(join(folder, "sub"));
       write("sub/b.yaml", entry("b"));
-      await start(folder, withoutPolls(2));
-      await new Promise((resolve) => setTimeout(resolve, 50));
+      const clock = withoutPolls(2);
+      await start(folder, clock);
+      await clock.hasStopped;
       write("sub/b.yaml", entry("b", "new.example.com"));
       await until(() => hosts().includes("default/b=new.example.com"));
       write("c.yaml", entry("c"));
@@ -333,7 +312,7 @@ describe("FolderSource", () => {
         linkSync(join(folder, "a.yaml"), join(elsewhere, "a"));
         await start();
         writeFileSync(join(elsewhere, "a"), entry("a", "new.example.com"));
-        await until(() => hosts().includes("default/a=new.example.com"), 2 * SEEN_WITHIN_MS);
+        await until(() => hosts().includes("default/a=new.example.com"));
       } finally {
         rmSync(elsewhere, { recursive: true });
       }
@@ -348,7 +327,6 @@ describe("FolderSource", () => {
         () =>
           store.all("ServiceEntry").size === 1500 &&
           hosts().every((each) => each.endsWith("=new.example.com")),
-        4 * SEEN_WITHIN_MS,
       );
     });
 
@@ -366,7 +344,7 @@ describe("FolderSource", () => {
       await start();
       write("b.yaml", entry("b"));
       await source?.close();
-      await new Promise((resolve) => setTimeout(resolve, 60));
+      await quiet(60);
       expect(keys()).to.deep.equal(["default/a"]);
     });
   });
@@ -521,13 +499,13 @@ describe("FolderSource", () => {
         chmodSync(join(folder, "a.yaml"), 0);
         chmodSync(join(folder, "sub"), 0);
         if (user === 0) process.seteuid?.(65_534);
-        await until(() => problems().length === 2, 2 * SEEN_WITHIN_MS);
+        await until(() => problems().length === 2);
         expect(problems()).to.deep.equal(["FileUnreadable a.yaml", "FileUnreadable sub"]);
         expect(hosts()).to.deep.equal(["default/a=a.example.com", "default/b=b.example.com"]);
         if (user === 0) process.seteuid?.(0);
         chmodSync(join(folder, "a.yaml"), 0o644);
         chmodSync(join(folder, "sub"), 0o755);
-        await until(() => hosts().includes("default/a=new.example.com"), 2 * SEEN_WITHIN_MS);
+        await until(() => hosts().includes("default/a=new.example.com"));
         expect(problems()).to.deep.equal([]);
       } finally {
         if (user === 0) process.seteuid?.(0);
@@ -540,10 +518,10 @@ describe("FolderSource", () => {
       write("root/a.yaml", entry("a"));
       await start(root);
       renameSync(root, join(folder, "away"));
-      await until(() => problems().join() === "FileUnreadable root", 2 * SEEN_WITHIN_MS);
+      await until(() => problems().join() === "FileUnreadable root");
       expect(keys()).to.deep.equal(["default/a"]);
       mkdirSync(root);
-      await until(() => keys().length === 0, 2 * SEEN_WITHIN_MS);
+      await until(() => keys().length === 0);
       expect(problems()).to.deep.equal([]);
       // The folder is another one now: it is watched like the first.
       linkSync(join(folder, "away/a.yaml"), join(root, "a.yaml"));
@@ -554,15 +532,19 @@ describe("FolderSource", () => {
   });
 });
 
-/** The system's clock, but of long timers only the first ones go off. */
-function withoutPolls(first: number): Clock {
+/** The system's clock, but of long timers only the first ones go off; `hasStopped` resolves at the next. */
+function withoutPolls(first: number): Clock & { readonly hasStopped: Promise<void> } {
   let left = first;
+  const { promise: hasStopped, resolve } = Promise.withResolvers<void>();
   return {
     ...systemClock,
+    hasStopped,
     setTimer(delayMs, callback) {
       if (delayMs < 500) return systemClock.setTimer(delayMs, callback);
       left -= 1;
-      return left < 0 ? { cancel() {} } : systemClock.setTimer(0, callback);
+      if (left >= 0) return systemClock.setTimer(0, callback);
+      resolve();
+      return { cancel() {} };
     },
   };
 }

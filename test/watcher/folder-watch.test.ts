@@ -5,6 +5,7 @@ import { expect } from "chai";
 import { type LogFields, silentLogger } from "../../src/runtime.ts";
 import type { FolderStamp } from "../../src/watcher/folder-listing.ts";
 import { FolderWatch } from "../../src/watcher/folder-watch.ts";
+import { until as waitUntil } from "../support/waiting.ts";
 
 describe("FolderWatch", () => {
   let folder: string;
@@ -38,13 +39,7 @@ describe("FolderWatch", () => {
     );
   }
 
-  async function until(isSo: () => boolean): Promise<void> {
-    const endMs = performance.now() + 1000;
-    while (!isSo()) {
-      if (performance.now() > endMs) throw new Error(`not in time; told ${told.join(", ")}`);
-      await new Promise((resolve) => setTimeout(resolve, 5));
-    }
-  }
+  const until = (isSo: () => boolean) => waitUntil(isSo, () => `${isSo}; told ${told.join(", ")}`);
 
   it("says once that it watches a folder from now on, and again for another one under its name", () => {
     expect(watch.cover(stamps(folder))).to.equal(true);

@@ -39,11 +39,12 @@ import {
   restoreObjects,
 } from "../../src/watcher/snapshot-objects.ts";
 import { parseHostName } from "../../src/wire/host-name.ts";
-import { FixedRandom, plainClient, serviceEntry, until } from "../cluster/fixture.ts";
+import { FixedRandom, plainClient, serviceEntry } from "../cluster/fixture.ts";
 import { anyObject, type WorldObject } from "../support/arbitrary-objects.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 import { NEED_SETTINGS } from "../support/need-settings.ts";
 import { ScriptedApiServer } from "../support/scripted-api-server.ts";
+import { quiet, until } from "../support/waiting.ts";
 
 const VERSION = "1.2.3";
 const NAME: KeptName = {
@@ -53,7 +54,7 @@ const NAME: KeptName = {
 };
 
 describe("Snapshot", function () {
-  this.timeout(20_000);
+  this.timeout(240_000);
   let folder: string;
   let clock: FakeClock;
   let said: { readonly message: string; readonly fields: LogFields }[];
@@ -232,7 +233,7 @@ describe("Snapshot", function () {
       put(store, "last");
       await written(10_000);
       clock.advance(280_000);
-      await new Promise((resolve) => setTimeout(resolve, 30));
+      await quiet(30);
       expect(begun).to.equal(writes);
     });
 
@@ -258,7 +259,7 @@ describe("Snapshot", function () {
       const last = modified();
       put(store, "c");
       clock.advance(600_000);
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      await quiet(20);
       expect(modified()).to.equal(last);
     });
 
@@ -268,7 +269,7 @@ describe("Snapshot", function () {
       const snapshot = open(store, { isConfirmed: () => isConfirmed });
       await snapshot.start();
       clock.advance(60_000);
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      await quiet(20);
       expect(readdirSync(folder)).not.to.include(SNAPSHOT_FILE);
       isConfirmed = true;
       put(store, "b");
@@ -293,7 +294,8 @@ describe("Snapshot", function () {
 
     it("whole, even when the process is killed at any moment of it", async () => {
       let interrupted = 0;
-      for (let kill = 0; kill < 6; kill++) {
+      // At least so often, and until it has met a write.
+      for (let kill = 0; kill < 6 || (interrupted === 0 && kill < 60); kill++) {
         const child = spawn(process.execPath, [join(import.meta.dirname, "snapshot-writer.ts"), folder], {
           stdio: ["ignore", "pipe", "inherit"],
         });
@@ -490,7 +492,7 @@ describe("Snapshot", function () {
       expect(namesIn(store, "ServiceEntry")).to.equal("kept gone");
       watch();
       clock.advance(20_000);
-      await new Promise((resolve) => setTimeout(resolve, 30));
+      await quiet(30);
       expect(source.isLive).to.equal(false);
       expect(namesIn(store, "ServiceEntry")).to.equal("kept gone");
 
@@ -527,7 +529,7 @@ describe("Snapshot", function () {
         watch();
         for (let second = 0; second < 20; second++) {
           clock.advance(1000);
-          await new Promise((resolve) => setTimeout(resolve, 5));
+          await quiet();
           expect(namesIn(store, "ServiceEntry")).to.equal("a");
         }
         server[absence].delete("serviceentries");
