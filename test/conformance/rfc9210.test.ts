@@ -1,9 +1,11 @@
 /** RFC 9210: running DNS over TCP. */
 
 import { expect } from "chai";
+import { processorMs } from "../support/waiting.ts";
 import { ask, conformance, frame } from "./fixture.ts";
 
 const IDLE = 1000;
+/** Of processor time; this thread is server, clients and test at once. */
 const ANSWER_MS = 50;
 
 conformance("RFC 9210: DNS over TCP in operation", (rule) => {
@@ -12,13 +14,13 @@ conformance("RFC 9210: DNS over TCP in operation", (rule) => {
     async (server) => {
       await Promise.all(Array.from({ length: IDLE }, () => server.connect()));
       const peer = await server.connect();
-      // The best of some: this thread is server, clients and test at once.
+      // The best of some: a collection of garbage is not what is meant.
       const took: number[] = [];
       for (let times = 1; times <= 5; times += 1) {
-        const startMs = performance.now();
+        const startMs = processorMs();
         peer.socket.write(frame(ask("own.example")));
         await peer.gets(times);
-        took.push(performance.now() - startMs);
+        took.push(processorMs() - startMs);
       }
       expect(Math.min(...took)).to.be.below(ANSWER_MS);
     },

@@ -272,7 +272,7 @@ describe("two upstreams", () => {
     const later = slow.filter((atMs) => atMs > 1_000);
     expect(later.length).to.be.below(40);
     expect(slow.filter((atMs) => atMs > 2_300)).to.deep.equal([]);
-  }).timeout(5_000);
+  });
 
   it("split by the cluster domain", () => {
     const { ask, upstreams } = makeFixture({ upstreams: [ONE], clusterUpstreams: [TWO] });

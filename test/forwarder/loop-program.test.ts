@@ -10,6 +10,10 @@ import { Rcode } from "../../src/wire/constants.ts";
 import { addresses, ask } from "../support/ask.ts";
 import { freePort, Program } from "../support/program.ts";
 import { ScriptedUpstream } from "../support/scripted-upstream.ts";
+import { PATIENCE_MS } from "../support/waiting.ts";
+
+/** Of a query that upstream does not answer. */
+const DEADLINE_MS = 4_500;
 
 const ENTRY = `apiVersion: networking.istio.io/v1
 kind: ServiceEntry
@@ -25,7 +29,9 @@ async function forwardTo(port: number, message: Buffer, reply: (octets: Buffer) 
   const socket = createSocket("udp4");
   socket.send(message, port, "127.0.0.1");
   try {
-    const [octets] = (await once(socket, "message", { signal: AbortSignal.timeout(5_000) })) as [Buffer];
+    const [octets] = (await once(socket, "message", { signal: AbortSignal.timeout(PATIENCE_MS) })) as [
+      Buffer,
+    ];
     reply(octets);
   } catch {
     // No reply, as upstreams do.
@@ -52,13 +58,16 @@ describe("the program with an upstream that forwards to it", () => {
       `--upstreams=127.0.0.1:${upstream.address.port}`,
     ]);
     try {
-      const [line] = await program.says(/.*hands our queries back.*/, 15_000);
+      const [line] = await program.says(/.*hands our queries back.*/);
       expect(line).to.include(`127.0.0.1:${upstream.address.port}`);
+      // It may notice before it knows its own names.
+      await program.says(/"msg":"ready"/);
       expect(await addresses(dns, "own.example")).to.deep.equal(["192.0.2.7"]);
       for (const transport of ["udp", "tcp"] as const) {
         const startedMs = performance.now();
         expect((await ask(dns, "www.example.org", { transport })).flags & 15).to.equal(Rcode.SERVFAIL);
-        expect(performance.now() - startedMs).to.be.below(1_000);
+        // Far sooner on a machine with nothing else to do; whoever goes round in a loop takes all of the time.
+        expect(performance.now() - startedMs).to.be.below(DEADLINE_MS);
       }
       const metrics = await (await fetch(`http://127.0.0.1:${admin}/metrics`)).text();
       expect(metrics).to.match(/^serviceentry_dns_upstream_looping\{to="127\.0\.0\.1:\d+"\} 1$/m);
@@ -68,5 +77,5 @@ describe("the program with an upstream that forwards to it", () => {
       await upstream.stop();
       rmSync(folder, { recursive: true });
     }
-  }).timeout(30_000);
+  });
 });

@@ -3,6 +3,7 @@
 import { spawnSync } from "node:child_process";
 import { resolve } from "node:path";
 import { expect } from "chai";
+import { PATIENCE_MS } from "../support/waiting.ts";
 import type { WithoutFiles } from "./without-files.ts";
 
 const OPEN_FILES = 64;
@@ -12,7 +13,7 @@ function runWithoutFiles(): WithoutFiles {
   const { stdout, stderr, status } = spawnSync(
     "sh",
     ["-c", `ulimit -n ${OPEN_FILES}; exec "$@"`, "sh", ...program],
-    { encoding: "utf8", timeout: 15_000 },
+    { encoding: "utf8", timeout: PATIENCE_MS },
   );
   expect(status, stderr).to.equal(0);
   return JSON.parse(stdout) as WithoutFiles;

@@ -69,7 +69,7 @@ describe("over the bound of all clients", () => {
     }
     expect(answered).to.equal(20);
     expect(count("upstream_rejected_total", "overload")).to.be.above(10_000);
-  }).timeout(8_000);
+  });
 });
 
 describe("over the bound of one client", () => {

@@ -1,4 +1,7 @@
-/** Over real sockets on loopback, in real time: what the clock and the upstreams in memory cannot show. */
+/**
+ * Over real sockets on loopback: what the upstreams in memory cannot show. The clock stands but where a test moves it,
+ * so that nothing is sent again because the machine is slow.
+ */
 
 import { randomBytes } from "node:crypto";
 import { createSocket } from "node:dgram";
@@ -7,11 +10,16 @@ import { createDgramUpstreamSockets } from "../../src/forwarder/dgram-upstream-s
 import { type ConfigurableForwarder, createForwarder } from "../../src/forwarder/forwarder.ts";
 import { forwarderSeries } from "../../src/forwarder/metrics.ts";
 import type { SocketAddress, UpstreamSockets } from "../../src/forwarder/upstream-sockets.ts";
-import { systemClock, systemRandom } from "../../src/runtime.ts";
+import { systemRandom } from "../../src/runtime.ts";
 import { SharedSeries } from "../../src/series.ts";
+import { FakeClock } from "../support/fake-clock.ts";
 import { ScriptedUpstream } from "../support/scripted-upstream.ts";
+import { quiet, until } from "../support/waiting.ts";
 import { forwardFor, TestClient } from "./fixture.ts";
 import { a, extendedError, question, questionEnd, read, replyTo } from "./messages.ts";
+
+/** Fewer than a socket has room for: what is lost is not sent again before the clock moves. */
+const BURST = 100;
 
 const forwarders: ConfigurableForwarder[] = [];
 const servers: ScriptedUpstream[] = [];
@@ -34,6 +42,7 @@ function startForwarder(
 ) {
   const settings = { upstreams, clusterUpstreams: upstreams };
   const series = new SharedSeries(forwarderSeries(settings));
+  const clock = new FakeClock();
   const forwarder = createForwarder({
     ...settings,
     clusterDomain: "cluster.local",
@@ -42,7 +51,7 @@ function startForwarder(
     maxInFlight: 4096,
     maxInFlightPerClient: 4096,
     sockets,
-    clock: systemClock,
+    clock,
     random: systemRandom,
     series,
   });
@@ -54,7 +63,7 @@ function startForwarder(
       client.onReply = resolve;
       forwardFor(forwarder, message, client);
     });
-  return { forwarder, ask, count };
+  return { forwarder, ask, count, clock };
 }
 
 const good = (message: Uint8Array, last = 1) => replyTo(message, { answers: [a(last)] });
@@ -75,7 +84,11 @@ describe("over real sockets", () => {
       });
       const { ask } = startForwarder([upstream.address]);
       const messages = Array.from({ length: 500 }, () => randomMessage());
-      const answered = await Promise.all(messages.map((message) => ask(message, transport)));
+      const answered: Buffer[] = [];
+      for (let at = 0; at < messages.length; at += BURST) {
+        const burst = messages.slice(at, at + BURST).map((message) => ask(message, transport));
+        answered.push(...(await Promise.all(burst)));
+      }
       expect(upstream.received).to.have.length(500);
       for (const [index, message] of messages.entries()) {
         const expected = replies.get(Buffer.from(message).toString("latin1", 2));
@@ -118,14 +131,18 @@ describe("over real sockets", () => {
     expect(upstream.received).to.have.length(1);
   });
 
-  it("a lost packet costs no more than 450 ms", async () => {
+  it("a lost packet is sent again after 300 ms, from another port and with another ID", async () => {
     const upstream = await startUpstream((received) => {
       if (upstream.received.length > 1) received.reply(good(received.message));
     });
-    const { ask } = startForwarder([upstream.address]);
-    const startMs = performance.now();
-    expect(read(await ask(question("www.example.org"))).rcode).to.equal(0);
-    expect(performance.now() - startMs).to.be.within(290, 450);
+    const { ask, clock } = startForwarder([upstream.address]);
+    const reply = ask(question("www.example.org"));
+    await until(() => upstream.received.length === 1);
+    clock.advance(299);
+    await quiet();
+    expect(upstream.received).to.have.length(1);
+    clock.advance(1);
+    expect(read(await reply).rcode).to.equal(0);
     const [first, second] = upstream.received;
     expect(second!.port).to.not.equal(first!.port);
     expect(second!.message.readUInt16BE(0)).to.not.equal(first!.message.readUInt16BE(0));
@@ -137,12 +154,11 @@ describe("over real sockets", () => {
     await closed.stop();
     servers.splice(0);
     const alone = startForwarder([address]);
-    const startMs = performance.now();
+    // The clock stands: whoever waited for a time would wait for ever.
     const message = question("www.example.org", { edns: {} });
     expect(extendedError(read(await alone.ask(message, "tcp")))).to.equal(23);
     expect(extendedError(read(await alone.ask(message)))).to.equal(23);
     expect(extendedError(read(await alone.ask(message)))).to.equal(23);
-    expect(performance.now() - startMs).to.be.below(250);
     const upstream = await startUpstream((received) => received.reply(good(received.message)));
     const { ask, count } = startForwarder([address, upstream.address]);
     const replies = await Promise.all(
@@ -152,24 +168,20 @@ describe("over real sockets", () => {
     );
     expect(replies.map((reply) => read(reply).rcode)).to.deep.equal(Array(50).fill(0));
     expect(count("upstream_up", `127.0.0.1:${address.port}`)).to.equal(0);
-    expect(performance.now() - startMs).to.be.below(600);
   });
 
   it("an upstream that comes back is found by its probe", async () => {
     const upstream = await startUpstream((received) => received.reply(good(received.message)));
     const { address } = upstream;
     await upstream.stop();
-    const { ask } = startForwarder([address]);
+    const { ask, count, clock } = startForwarder([address]);
+    const isUp = () => count("upstream_up", `127.0.0.1:${address.port}`) === 1;
     expect(read(await ask(question("www.example.org"))).rcode).to.equal(2);
+    expect(isUp()).to.equal(false);
     await upstream.start(address.port);
-    const startMs = performance.now();
-    let rcode = 2;
-    while (rcode !== 0 && performance.now() - startMs < 3_000) {
-      await new Promise((resolve) => setTimeout(resolve, 50));
-      rcode = read(await ask(question("www.example.org"))).rcode;
-    }
-    expect(rcode).to.equal(0);
-    expect(performance.now() - startMs).to.be.below(1_500);
+    clock.advance(1_000);
+    await until(isUp);
+    expect(read(await ask(question("www.example.org"))).rcode).to.equal(0);
   });
 
   it("a TCP connection that upstream ends is made anew, without a failure", async () => {

@@ -6,12 +6,15 @@ import { once } from "node:events";
 import { expect } from "chai";
 import fc from "fast-check";
 import { ask, type RunningServer, rcodeOf, replyTo, startServer } from "../conformance/fixture.ts";
+import { processorMs } from "../support/waiting.ts";
 import { HOSTILE, withId } from "./messages.ts";
 
 const RCODES = { FORMERR: 1, NOTIMP: 4, REFUSED: 5 } as const;
 const HOSTILE_ID = 0x6666;
-/** On a machine that does nothing else it is 1 ms; the queue of a busy one is not ours. */
-const AT_ONCE_MS = 500;
+/** Of this thread, which is client, server and upstream: it is 1 ms. */
+const MOST_WORK_MS = 500;
+/** Fewer than a socket has room for. */
+const BURST = 50;
 
 describe("hostile datagrams", () => {
   let server: RunningServer;
@@ -42,10 +45,10 @@ describe("hostile datagrams", () => {
   async function goodQueryIsAnswered(): Promise<readonly Buffer[]> {
     const good = ask("own.example");
     const isGood = (reply: Buffer) => reply.readUInt16BE(0) === good.readUInt16BE(0);
-    const startMs = performance.now();
+    const startMs = processorMs();
     send(good);
     await server.until(() => replies.some(isGood));
-    expect(performance.now() - startMs).to.be.below(AT_ONCE_MS);
+    expect(processorMs() - startMs).to.be.below(MOST_WORK_MS);
     const answer = replies.find(isGood)!;
     expect([rcodeOf(answer), answer.readUInt16BE(6)]).to.deep.equal([0, 1]);
     return replies.filter((reply) => !isGood(reply));
@@ -101,14 +104,12 @@ describe("hostile datagrams", () => {
   }
 
   it("random octets in hundreds of datagrams do no harm", async () => {
-    for (const message of fc.sample(fc.uint8Array({ minLength: 0, maxLength: 600 }), {
-      numRuns: 500,
-      seed: 9,
-    })) {
+    const messages = fc.sample(fc.uint8Array({ minLength: 0, maxLength: 600 }), { numRuns: 500, seed: 9 });
+    for (let at = 0; at < messages.length; at += BURST) {
       // What would be a good question by chance is none of ours to count.
-      send(message);
+      for (const message of messages.slice(at, at + BURST)) send(message);
+      await goodQueryIsAnswered();
     }
-    await goodQueryIsAnswered();
   });
 
   for (const [title, sourcePort, reason] of [

@@ -11,6 +11,7 @@ import {
 } from "../conformance/fixture.ts";
 import { decoded, extendedErrorOf } from "../server/fixtures.ts";
 import { ScriptedUpstream } from "../support/scripted-upstream.ts";
+import { quiet } from "../support/waiting.ts";
 import { ip } from "../table/samples.ts";
 import { octets, opt, pointer, pointerChainMessage, record } from "../wire/octets.ts";
 
@@ -21,7 +22,7 @@ describe("hostile upstream", () => {
   describe("one", () => {
     let server: RunningServer;
     before(async () => {
-      server = await startServer({ isClockFake: true });
+      server = await startServer();
     });
     after(() => server.stop());
     beforeEach(() => {
@@ -44,7 +45,7 @@ describe("hostile upstream", () => {
         });
         await server.until(() => server.upstream.received.length > 0);
         server.clock.advance(DEADLINE_MS - 1);
-        await new Promise((resolve) => setTimeout(resolve, 20));
+        await quiet(20);
         expect(isAnswered).to.equal(false);
         server.clock.advance(1);
         const answer = await asked;
@@ -52,7 +53,7 @@ describe("hostile upstream", () => {
         // Later probes find it alive again.
         server.upstream.script = (each) => each.reply(replyTo(each.message));
         server.clock.advance(2000);
-        await new Promise((resolve) => setTimeout(resolve, 20));
+        await quiet(20);
       }
       expect((await server.udp(ask("own.example"))).readUInt16BE(6)).to.equal(1);
     });

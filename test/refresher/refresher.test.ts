@@ -1,8 +1,9 @@
 import { expect } from "chai";
 import { createCaresLookup, type LookupResult } from "../../src/refresher/lookup.ts";
 import { Refresher } from "../../src/refresher/refresher.ts";
-import { silentLogger, systemClock, systemRandom } from "../../src/runtime.ts";
+import { silentLogger, systemRandom } from "../../src/runtime.ts";
 import { Rcode, RecordType } from "../../src/wire/constants.ts";
+import { FakeClock } from "../support/fake-clock.ts";
 import { address, LoopbackServer, reply } from "./loopback-server.ts";
 import {
   addresses,
@@ -542,7 +543,7 @@ describe("the refresher", () => {
     });
   });
 
-  it("resolves many names in real time, through c-ares, at a server that takes 20 ms", async () => {
+  it("resolves many names through c-ares, at a server that takes 20 ms", async () => {
     const server = new LoopbackServer();
     await server.start();
     server.behaviour = (asked, send) => {
@@ -560,7 +561,8 @@ describe("the refresher", () => {
           clusterDomain: "cluster.local",
           maxStaleMs: 0,
         },
-        clock: systemClock,
+        // It stands, so that no question is repeated because the machine is slow.
+        clock: new FakeClock(),
         random: systemRandom,
         logger: silentLogger,
         onTouched: () => {},
