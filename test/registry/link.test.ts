@@ -5,6 +5,7 @@ import type { HostPlan } from "../../src/registry/host-plan.ts";
 import { type LinkContext, link } from "../../src/registry/link.ts";
 import { planEntry } from "../../src/registry/plan.ts";
 import type { HostName } from "../../src/wire/host-name.ts";
+import { processorMs } from "../support/waiting.ts";
 import { entry, host, NOWHERE, PLAN_CONTEXT } from "./support.ts";
 
 /** Links a host as the registry would, among these entries. */
@@ -145,9 +146,9 @@ describe("link", () => {
   it("hosts that all name each other end in bounded time", () => {
     const all = Array.from({ length: 30 }, (_, index) => `h${index}.example`);
     const objects = all.map((name) => dns(name, ...all));
-    const started = performance.now();
+    const started = processorMs();
     const result = linked(objects, "h0.example");
-    expect(performance.now() - started).to.be.lessThan(2000);
+    expect(processorMs() - started).to.be.lessThan(2000);
     expect(result.codes).to.include("LimitExceeded").and.include("EndpointSelf");
   });
 

@@ -1,6 +1,7 @@
 import { expect } from "chai";
 import * as fc from "fast-check";
 import { cutDocuments, type ManifestFormat, readDocument } from "../../src/watcher/manifest-documents.ts";
+import { processorMs } from "../support/waiting.ts";
 
 function read(text: string, format: ManifestFormat = "yaml") {
   return cutDocuments(text, format).map((document) => {
@@ -95,9 +96,9 @@ describe("manifest documents", () => {
       const alias = `*a${depth - 1}`;
       text += `a${depth}: &a${depth} [${Array(9).fill(alias).join(", ")}]\n`;
     }
-    const startMs = performance.now();
+    const startMs = processorMs();
     expect(hashOf(text)).to.be.a("string");
-    expect(performance.now() - startMs).to.be.below(1000);
+    expect(processorMs() - startMs).to.be.below(1000);
   });
 
   it("never throws, and loses no line", () => {

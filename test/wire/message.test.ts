@@ -6,6 +6,7 @@ import { nameFromText } from "../../src/wire/name.ts";
 import { Query, Verdict } from "../../src/wire/query.ts";
 import { readQuery } from "../../src/wire/read-query.ts";
 import { ReplySummary, readReply } from "../../src/wire/read-reply.ts";
+import { processorMs } from "../support/waiting.ts";
 import { anyMessages } from "./arbitrary-message.ts";
 import {
   header,
@@ -435,8 +436,8 @@ describe("the codec", () => {
   });
   it("takes 64 KiB of pointers in bounded time", () => {
     const message = pointerChainMessage(0x8180);
-    const startMs = performance.now();
+    const startMs = processorMs();
     expect(decoded(message).additionals.length).to.be.greaterThan(4000);
-    expect(performance.now() - startMs, "milliseconds").to.be.lessThan(1000);
+    expect(processorMs() - startMs, "milliseconds").to.be.lessThan(1000);
   });
 });

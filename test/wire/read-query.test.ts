@@ -2,6 +2,7 @@ import { expect } from "chai";
 import fc from "fast-check";
 import { Query, Verdict } from "../../src/wire/query.ts";
 import { readQuery } from "../../src/wire/read-query.ts";
+import { processorMs } from "../support/waiting.ts";
 import {
   header,
   name,
@@ -569,9 +570,9 @@ describe("readQuery", () => {
     const message = pointerChainMessage(RD);
     const query = new Query();
     expect(readQuery(message, message.length, query)).to.equal(Verdict.OK);
-    const startMs = performance.now();
+    const startMs = processorMs();
     for (let round = 0; round < 10; round += 1) readQuery(message, message.length, query);
-    expect((performance.now() - startMs) / 10, "milliseconds per message").to.be.lessThan(5);
+    expect((processorMs() - startMs) / 10, "milliseconds per message").to.be.lessThan(5);
   });
 });
 

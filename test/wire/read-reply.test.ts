@@ -1,6 +1,7 @@
 import { expect } from "chai";
 import fc from "fast-check";
 import { echoesQuestion, MAX_REPLY_RECORDS, ReplySummary, readReply } from "../../src/wire/read-reply.ts";
+import { processorMs } from "../support/waiting.ts";
 import {
   header,
   name,
@@ -334,9 +335,9 @@ describe("readReply", () => {
     const summary = new ReplySummary();
     expect(readReply(message, message.length, summary)).to.equal(false);
     expect(readReply(few, few.length, summary)).to.equal(true);
-    const startMs = performance.now();
+    const startMs = processorMs();
     for (let round = 0; round < 20; round += 1) readReply(few, few.length, summary);
-    expect((performance.now() - startMs) / 20, "milliseconds per message").to.be.lessThan(10);
+    expect((processorMs() - startMs) / 20, "milliseconds per message").to.be.lessThan(10);
   });
 });
 

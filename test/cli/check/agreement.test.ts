@@ -85,7 +85,7 @@ describe("check and serve --source", () => {
     const [ofServer, ofCheck] = [await served(examples), await checked(examples)];
     expect(ofServer).to.have.length.greaterThan(5);
     expect(ofServer.filter((each) => !ofCheck.includes(each))).to.deep.equal([]);
-  }).timeout(20_000);
+  });
 
   it("agree on everything that can be wrong", async () => {
     writeFileSync(join(folder, "all.yaml"), OWN);
@@ -116,5 +116,5 @@ describe("check and serve --source", () => {
       "PortMismatch",
     ])
       expect(codes, code).to.include(code);
-  }).timeout(20_000);
+  });
 });
