@@ -27,7 +27,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   registry: ["mesh", "table", "wire"],
   explain: ["server", "table", "registry", "mesh", "wire"],
   telemetry: ["config"],
-  cli: ["config", "watcher", "registry", "mesh", "wire", "part-settings.ts"],
+  cli: ["config", "watcher", "publisher", "registry", "mesh", "wire", "part-settings.ts"],
   "data-planes.ts": ["config", "native", "data-plane.ts", "data-plane-thread.ts", "part-settings.ts"],
   "memory-return.ts": ["native"],
   "part-settings.ts": ["config", "data-plane.ts", "refresher", "registry", "watcher"],

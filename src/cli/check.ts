@@ -6,9 +6,8 @@ import { nearestName } from "../config/nearest-name.ts";
 import { SettingsError } from "../config/settings-error.ts";
 import type { ProblemCode, Severity } from "../mesh/problem.ts";
 import { registrySettings } from "../part-settings.ts";
-import type { RegistrySettings } from "../registry/settings.ts";
-import { type IpAddress, parseIpAddress } from "../wire/ip-address.ts";
-import { examine } from "./check/examine.ts";
+import { type IpAddress, type IpPrefix, parseIpAddress, parseIpPrefix } from "../wire/ip-address.ts";
+import { type ExamineOptions, examine } from "./check/examine.ts";
 import { EXPLANATIONS, explain } from "./check/explanations.ts";
 import { type Finding, isAtLeast, SEVERITIES, sortFindings } from "./check/finding.ts";
 import { jsonReport } from "./check/report-json.ts";
@@ -42,6 +41,8 @@ Options:
                           default: the defaults. Flags and environment of the server do not count
   --nameserver ADDR       an address of the server's Service, to judge pods' nameservers; may be repeated.
                           Addresses of a Service with the label app: serviceentry-dns are found in the files
+  --service-range CIDR    where the cluster's Services get their addresses, to judge endpoints of entries that are
+                          published; may be repeated. Addresses of Services in the files count without it
   --explain [CODE]        explain a code, or all, and end
   --help                  this text
 
@@ -54,6 +55,7 @@ export const CHECK_OPTIONS = {
   "fail-on": { type: "string", default: "error" },
   config: { type: "string" },
   nameserver: { type: "string", multiple: true },
+  "service-range": { type: "string", multiple: true },
   explain: { type: "boolean", default: false },
   help: { type: "boolean", default: false },
 } as const;
@@ -84,7 +86,7 @@ export async function runCheck(
     output.error(wanted.fault);
     return EXIT_USAGE;
   }
-  const { paths, format, failOn } = wanted;
+  const { paths, format, failOn, examination } = wanted;
   const progress = new Progress(output.showsProgress ? output.error : undefined, "files");
   const sources = await readSources(paths, {
     stdin,
@@ -95,7 +97,7 @@ export async function runCheck(
     output.error(usageMessage("check", sources.fault));
     return EXIT_USAGE;
   }
-  const found = examine(sources, { settings: wanted.settings, ourAddresses: wanted.ourAddresses });
+  const found = examine(sources, examination);
   const findings = sortFindings([...sources.findings, ...found]);
   output.out(report(format, sources, findings, { version, failOn, hasColor: output.hasColor === true }));
   return findings.some(({ severity }) => isAtLeast(severity, failOn)) ? EXIT_FOUND : 0;
@@ -129,8 +131,7 @@ interface CheckArguments {
   readonly paths: readonly string[];
   readonly format: CheckFormat;
   readonly failOn: Severity;
-  readonly settings: RegistrySettings;
-  readonly ourAddresses: readonly IpAddress[];
+  readonly examination: ExamineOptions;
 }
 
 function readCheckArguments(
@@ -162,9 +163,15 @@ function readCheckArguments(
     if (address === null) return wrong(`--nameserver ${text} is no IP address`);
     ourAddresses.push(address);
   }
+  const serviceRanges: IpPrefix[] = [];
+  for (const text of values["service-range"] ?? []) {
+    const range = parseIpPrefix(text);
+    if (range === null) return wrong(`--service-range ${text} is no range of addresses such as 10.96.0.0/16`);
+    serviceRanges.push(range);
+  }
   try {
-    const settings = settingsOf(values.config);
-    return { paths, format, failOn, settings, ourAddresses };
+    const examination = { ...settingsOf(values.config), ourAddresses, serviceRanges };
+    return { paths, format, failOn, examination };
   } catch (error) {
     if (!(error instanceof SettingsError)) throw error;
     return { fault: `${error.faults.map(({ message }) => `check: ${message}\n`).join("")}` };
@@ -174,14 +181,14 @@ function readCheckArguments(
 /** What the server forwards to plays no part here, so that the machine's own resolver need not be readable. */
 const NO_UPSTREAM = "192.0.2.1";
 
-function settingsOf(config: string | undefined): RegistrySettings {
+function settingsOf(config: string | undefined): Pick<ExamineOptions, "settings" | "publish"> {
   const { settings } = loadSettings({
     argv: config === undefined ? [] : ["--config", config],
     env: {},
     defaults: { upstreams: NO_UPSTREAM },
     localAddresses: () => [],
   });
-  return registrySettings(settings);
+  return { settings: registrySettings(settings), publish: settings.publish };
 }
 
 function explained(codes: readonly string[]): { readonly show: string } | { readonly fault: string } {

@@ -17,6 +17,7 @@ import {
   type TrafficDistribution,
 } from "./objects.ts";
 import { type Parsed, type Problem, type ProblemCode, problem } from "./problem.ts";
+import { PUBLISH_ALLOWED, PUBLISH_NAME, PUBLISH_WORDS } from "./publication.ts";
 import {
   type Fields,
   field,
@@ -113,6 +114,26 @@ export function readTrafficDistribution({
   return word ?? "Any";
 }
 
+/** Reports an annotation `serviceentry-dns.io/publish` that is neither word, and one where the label is meant. */
+export function reportPublishing(reading: Reading): void {
+  const { object, annotations, report } = reading;
+  if (object.ref.kind !== "Namespace") {
+    readWord(reading, PUBLISH_NAME, PUBLISH_WORDS);
+    if (!Object.hasOwn(object.labels, PUBLISH_NAME)) return;
+    const message = `${PUBLISH_NAME} stands among the labels of the ${object.ref.kind} and is read among its annotations.`;
+    report("PublishMisplaced", labelPath(PUBLISH_NAME), message);
+    return;
+  }
+  const label = Object.hasOwn(object.labels, PUBLISH_NAME) ? object.labels[PUBLISH_NAME] : undefined;
+  if (label !== undefined && label !== PUBLISH_ALLOWED) {
+    const message = `${PUBLISH_NAME} is ${shown(label)}, not ${PUBLISH_ALLOWED}.`;
+    report("PublishLabelInvalid", labelPath(PUBLISH_NAME), message);
+  }
+  if (!Object.hasOwn(annotations, PUBLISH_NAME)) return;
+  const message = `${PUBLISH_NAME} stands among the annotations of the Namespace and is read among its labels.`;
+  report("PublishMisplaced", annotationPath(PUBLISH_NAME), message);
+}
+
 function readWord<T extends string>(
   { object, report }: Reading,
   annotation: string,
@@ -132,6 +153,10 @@ function readWord<T extends string>(
 
 export function annotationPath(name: string): string {
   return `metadata.annotations[${JSON.stringify(name)}]`;
+}
+
+function labelPath(name: string): string {
+  return `metadata.labels[${JSON.stringify(name)}]`;
 }
 
 /** Kubernetes: names are RFC 1123 subdomains, which also keeps "/" out of object keys. */

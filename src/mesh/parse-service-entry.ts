@@ -11,6 +11,7 @@ import {
   type Reading,
   readAnswerMode,
   readTrafficDistribution,
+  reportPublishing,
 } from "./parse-metadata.ts";
 import type { ProblemCode } from "./problem.ts";
 import {
@@ -41,6 +42,7 @@ export function parseServiceEntry(raw: unknown): ParsedKind<"ServiceEntry"> {
     if (spec === undefined) throw new ShapeFault("spec", "spec is missing");
     const hosts = readHosts(field(spec, "hosts"), reading);
     if (hosts.length === 0) return undefined;
+    reportPublishing(reading);
     const writtenAddresses = readList(field(spec, "addresses"), "spec.addresses");
     const writtenEndpoints = readList(field(spec, "endpoints"), "spec.endpoints");
     const { ref, uid, resourceVersion, createdAtMs, labels, annotations } = reading.object;

@@ -126,7 +126,26 @@ export const PROBLEMS = {
     severity: "warning",
     remedy: "Name an address that pods outside of a mesh reach; the other endpoints are published.",
   },
-  PortMismatch: { severity: "info", remedy: "DNS cannot remap ports: use the endpoint's port, or a mesh." },
+  PublishNotAllowed: {
+    severity: "warning",
+    remedy:
+      "Let who owns the Namespace label it serviceentry-dns.io/publish=allowed, or remove the annotation; until then the host's real addresses are answered.",
+  },
+  PublishLabelInvalid: {
+    severity: "warning",
+    remedy:
+      "Write serviceentry-dns.io/publish: allowed, or remove the label: any other value allows nothing.",
+  },
+  PublishMisplaced: {
+    severity: "warning",
+    remedy:
+      "Annotate the ServiceEntry with serviceentry-dns.io/publish, and label the Namespace with it: the other way round it says nothing.",
+  },
+  PortMismatch: {
+    severity: "info",
+    remedy:
+      "DNS cannot remap ports: publish the host as a Service (docs/publishing.md), use the endpoint's port, or a mesh.",
+  },
   // From here on: found by `check` alone, before the API server, Istio or a pod meets them.
   HostNotFqdn: {
     severity: "error",
@@ -204,6 +223,11 @@ export const PROBLEMS = {
   ApiVersionUnknown: {
     severity: "error",
     remedy: "Use networking.istio.io/v1: objects of other versions are not answered.",
+  },
+  PublishPortRenamed: {
+    severity: "info",
+    remedy:
+      "Nothing is to be done unless something reads the ports of the published Service by name; else use small letters, digits and '-', each name once.",
   },
   DnsPolicyAppends: {
     severity: "error",

@@ -76,8 +76,8 @@ export interface Publishing {
 /** The setting `publish`. */
 export type PublishMode = "off" | "annotated" | "mapped";
 
-/** "maybe": where some port of it leads to another one of its endpoints. */
-export type PublishChoice = "not" | "maybe" | "yes";
+/** "maybe": where some port of it leads to another one of its endpoints. "unallowed": it asks, and its Namespace forbids. */
+export type PublishChoice = "not" | "maybe" | "yes" | "unallowed";
 
 /** What the entry, its Namespace and the setting say together. `labels`: of the Namespace; undefined: it is not known. */
 export function publishChoice(
@@ -86,14 +86,17 @@ export function publishChoice(
   mode: PublishMode,
 ): PublishChoice {
   if (mode === "off" || labels === undefined) return "not";
-  if (!Object.hasOwn(labels, PUBLISH_NAME) || labels[PUBLISH_NAME] !== "allowed") return "not";
   const said = Object.hasOwn(annotations, PUBLISH_NAME) ? annotations[PUBLISH_NAME] : undefined;
-  if (said === "true") return "yes";
+  const isAllowed = Object.hasOwn(labels, PUBLISH_NAME) && labels[PUBLISH_NAME] === PUBLISH_ALLOWED;
+  if (said === "true") return isAllowed ? "yes" : "unallowed";
+  if (!isAllowed) return "not";
   return said !== "false" && mode === "mapped" ? "maybe" : "not";
 }
 
 /** The annotation of an entry, "true" or "false", and the label of a Namespace, "allowed". */
-const PUBLISH_NAME = "serviceentry-dns.io/publish";
+export const PUBLISH_NAME = "serviceentry-dns.io/publish";
+export const PUBLISH_WORDS = ["true", "false"] as const;
+export const PUBLISH_ALLOWED = "allowed";
 
 /** `name.namespace.svc.<cluster domain>` as the Service that it means; undefined: it means none. */
 export function serviceOfName(name: HostName, clusterDomain: HostName): ServiceRef | undefined {

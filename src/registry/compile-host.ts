@@ -16,6 +16,7 @@ import type { HostPlan } from "./host-plan.ts";
 import type { AnswerCondition, HostState } from "./host-state.ts";
 import { isDelegated } from "./policy.ts";
 import { hostPorts } from "./ports.ts";
+import type { PublishVerdict } from "./publish-verdict.ts";
 import type { RegistrySettings } from "./settings.ts";
 import { countLosers } from "./views.ts";
 import { type WhyInput, whyText } from "./why.ts";
@@ -90,7 +91,7 @@ function compileAnswer(
         settings,
       );
       if (verdict.kind !== "refused") return compiled;
-      return { ...compiled, problems: [...compiled.problems, notPublished(winners[0]!, verdict.reason)] };
+      return { ...compiled, problems: [...compiled.problems, notPublished(winners[0]!, verdict)] };
     }
     case "published": {
       const oldest = winners[0]!;
@@ -98,7 +99,10 @@ function compileAnswer(
       const state = publishing.stateOf(ref, uid, host);
       if (state.kind !== "refused") return compilePublished(winners, state, pendingUntilMs, settings);
       const real = compileAnswer(host, { ...answer, choice: { kind: "real" } }, pendingUntilMs, sources);
-      return { ...real, problems: [...real.problems, notPublished(oldest, state.reason)] };
+      return {
+        ...real,
+        problems: [...real.problems, notPublished(oldest, { code: "PublishRefused", ...state })],
+      };
     }
     default:
       return assertNever(choice);
@@ -146,8 +150,11 @@ function compileView(
 /** Until a host is published nothing else is answered, for its ports are others; clients that are told so ask again. */
 const PUBLISH_TIMEOUT_MS = 1000;
 
-function notPublished({ host, entry }: HostPlan, reason: string): Problem {
-  return problem("PublishRefused", entry.ref, "spec.hosts", `Host ${host} is not published: ${reason}.`);
+function notPublished(
+  { host, entry }: HostPlan,
+  { code, reason }: Pick<Extract<PublishVerdict, { kind: "refused" }>, "code" | "reason">,
+): Problem {
+  return problem(code, entry.ref, "spec.hosts", `Host ${host} is not published: ${reason}.`);
 }
 
 const NO_PORTS: HostView["ports"] = [];

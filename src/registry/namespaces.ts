@@ -15,7 +15,7 @@ import type { RegistrySettings } from "./settings.ts";
 export interface NamespaceChange {
   /** The annotation `answer`. */
   readonly isOtherMode: boolean;
-  /** Its labels, or its annotation `traffic-distribution`. */
+  /** Its labels, whether it has any known at all, or its annotation `traffic-distribution`. */
   readonly isOtherPlan: boolean;
   /** It came or went. */
   readonly isOtherPresence: boolean;
@@ -41,7 +41,7 @@ export class Namespaces {
       isOtherMode: before?.answer !== after?.answer,
       isOtherPlan:
         before?.trafficDistribution !== after?.trafficDistribution ||
-        !isDeepStrictEqual(before?.labels ?? {}, after?.labels ?? {}),
+        !isDeepStrictEqual(before?.labels, after?.labels),
       isOtherPresence: (before === undefined) !== (after === undefined),
     };
   }

@@ -1,7 +1,7 @@
 /** Whether a host is to be published as a Service, by what its entries, their Namespace and the setting say. Pure. */
 
-import type { Labels } from "../mesh/objects.ts";
-import { type PublishMode, publishChoice } from "../mesh/publication.ts";
+import type { Labels, Namespace } from "../mesh/objects.ts";
+import { PUBLISH_ALLOWED, PUBLISH_NAME, type PublishMode, publishChoice } from "../mesh/publication.ts";
 import { isWildcard } from "../wire/host-name.ts";
 import type { HostPlan, SelectorTarget } from "./host-plan.ts";
 import { mismatchedPorts } from "./plan-endpoints.ts";
@@ -12,7 +12,11 @@ export type PublishVerdict =
   | { readonly kind: "no" }
   | { readonly kind: "yes" }
   /** The entry asks for it; `reason`: a sentence without a full stop. */
-  | { readonly kind: "refused"; readonly reason: string };
+  | {
+      readonly kind: "refused";
+      readonly code: "PublishRefused" | "PublishNotAllowed";
+      readonly reason: string;
+    };
 
 export interface PublishContext {
   readonly mode: PublishMode;
@@ -26,10 +30,48 @@ export function publishVerdict(winners: readonly HostPlan[], context: PublishCon
   if (oldest === undefined) return NO;
   const choice = publishChoice(oldest.entry, context.labelsOf(oldest), context.mode);
   if (choice === "not") return NO;
-  const reason = hindrance(winners, oldest);
+  const { reason } = publishHindrance(oldest) ?? ofOthers(winners) ?? NOTHING;
   // What was not asked for is not missed.
   if (choice === "maybe") return reason === undefined && isMapped(winners, context) ? YES : NO;
-  return reason === undefined ? YES : { kind: "refused", reason };
+  if (reason !== undefined) return { kind: "refused", code: "PublishRefused", reason };
+  if (choice === "yes") return YES;
+  return {
+    kind: "refused",
+    code: "PublishNotAllowed",
+    reason: namespaceHindrance(oldest.entry.ref.namespace),
+  };
+}
+
+/** The end of a sentence, as all of them. */
+export function namespaceHindrance(namespace: Namespace): string {
+  return `Namespace ${namespace} lacks the label ${PUBLISH_NAME}: ${PUBLISH_ALLOWED}`;
+}
+
+/** Why a host of the entry can never be published. `isFallback`: as in HostPlan. `field`: of the spec. */
+export function publishHindrance({
+  host,
+  entry,
+  isFallback,
+}: Pick<HostPlan, "host" | "entry" | "isFallback">): PublishHindrance | undefined {
+  const { resolution, ports, hasAddresses } = entry;
+  if (isWildcard(host))
+    return { field: "hosts", reason: "a wildcard stands for names that nobody knows beforehand" };
+  if (isFallback) return { field: "hosts", reason: "a name below the cluster domain is its Service's own" };
+  if (resolution === "NONE" || resolution === "DYNAMIC_DNS") {
+    const reason = `resolution ${resolution} says that clients choose the address themselves`;
+    return { field: "resolution", reason };
+  }
+  if (hasAddresses) return { field: "addresses", reason: OWN_ADDRESS };
+  if (ports.length === 0)
+    return { field: "ports", reason: "the entry has no ports, and a Service needs one" };
+  if (ports.length > MAX_PORTS)
+    return { field: "ports", reason: `the entry has more than ${MAX_PORTS} ports` };
+  return undefined;
+}
+
+export interface PublishHindrance {
+  readonly field: "hosts" | "resolution" | "addresses" | "ports";
+  readonly reason: string;
 }
 
 const NO: PublishVerdict = { kind: "no" };
@@ -37,15 +79,13 @@ const YES: PublishVerdict = { kind: "yes" };
 /** What one EndpointSlice takes. */
 const MAX_PORTS = 100;
 
-function hindrance(winners: readonly HostPlan[], { host, entry, isFallback }: HostPlan): string | undefined {
-  if (isWildcard(host)) return "a wildcard stands for names that nobody knows beforehand";
-  if (isFallback) return "a name below the cluster domain is its Service's own";
-  if (entry.resolution === "NONE" || entry.resolution === "DYNAMIC_DNS")
-    return `resolution ${entry.resolution} says that clients choose the address themselves`;
-  if (winners.some((plan) => plan.entry.hasAddresses)) return "the entry has a virtual address of its own";
-  if (entry.ports.length === 0) return "the entry has no ports, and a Service needs one";
-  if (entry.ports.length > MAX_PORTS) return `the entry has more than ${MAX_PORTS} ports`;
-  return undefined;
+const OWN_ADDRESS = "the entry has a virtual address of its own";
+const NOTHING: Partial<PublishHindrance> = {};
+
+/** Where entries are merged, the address of one of them would be passed over. */
+function ofOthers(winners: readonly HostPlan[]): PublishHindrance | undefined {
+  if (!winners.some(({ entry }) => entry.hasAddresses)) return undefined;
+  return { field: "addresses", reason: OWN_ADDRESS };
 }
 
 /** Whether some port of the entries leads to another one of their endpoints. */

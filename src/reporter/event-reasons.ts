@@ -98,6 +98,7 @@ const REASON_OF_PROBLEM: Readonly<Partial<Record<ProblemCode, EventReason>>> = {
   AddressForbidden: "EndpointSkipped",
   LimitExceeded: "EndpointSkipped",
   PublishRefused: "PublishRefused",
+  PublishNotAllowed: "PublishRefused",
   PublishSkipped: "EndpointSkipped",
   HostConflict: "HostConflict",
   HostRejected: "HostRejected",

@@ -77,7 +77,8 @@ export class PublishNeed {
     const namespace = this.#store
       .all("Namespace")
       .get(objectKey({ kind: "Namespace", namespace: "", name: entry.ref.namespace }));
-    if (publishChoice(entry, namespace?.labels, publish) === "not") return NONE;
+    const choice = publishChoice(entry, namespace?.labels, publish);
+    if (choice === "not" || choice === "unallowed") return NONE;
     const services = entry.endpoints.flatMap(({ address }) => {
       const service = address.kind === "name" ? serviceOfName(address.name, clusterDomain) : undefined;
       return service === undefined ? [] : [`${service.namespace}/${service.name}`];

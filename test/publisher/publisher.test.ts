@@ -455,7 +455,11 @@ describe("Publisher", () => {
       replica.registry.hosts().map((row) => [row.name, row.publishing?.reason ?? row.publishing]),
     );
     expect(rows["silent"]).to.equal(undefined);
-    expect(rows["elsewhere"]).to.equal(undefined);
+    expect(rows["elsewhere"]).to.include(
+      "Namespace tenant lacks the label serviceentry-dns.io/publish: allowed",
+    );
+    expect(replica.problem("PublishNotAllowed")).to.include("Host elsewhere.example.com is not published");
+    expect(replica.answer("elsewhere.example.com")).to.equal("static 10.1.0.1");
     expect(rows["wild"]).to.include("wildcard");
     expect(rows["own"]).to.include("virtual address of its own");
     expect(rows["portless"]).to.include("no ports");
@@ -498,9 +502,13 @@ describe("Publisher", () => {
     server.apply(kmeshEntry());
     const replica = await leading();
     expect(replica.answer("kmesh-fake.com")).to.equal("static 10.1.0.1");
+    await comes(() => replica.problem("PublishNotAllowed") !== undefined, "the refusal", replica);
+    expect(replica.problem("PublishNotAllowed")).to.include("Namespace default lacks the label");
     server.apply(namespace("default", { "serviceentry-dns.io/publish": "allowed" }));
     await comes(() => slices(server).length === 1, "a slice", replica);
-    server.apply(namespace("default"));
+    expect(replica.problem("PublishNotAllowed")).to.equal(undefined);
+    server.apply(namespace("default", { "serviceentry-dns.io/publish": "Allowed" }));
+    await comes(() => replica.problem("PublishLabelInvalid") !== undefined, "the label's problem", replica);
     await comes(() => replica.answer("kmesh-fake.com") === "static 10.1.0.1", "the real address", replica);
   });
 

@@ -4,19 +4,21 @@
  */
 
 import { MeshStore } from "../../mesh/mesh-store.ts";
-import { objectKey } from "../../mesh/objects.ts";
+import { type Labels, objectKey } from "../../mesh/objects.ts";
 import { kindOf } from "../../mesh/parse-object.ts";
 import { ProblemBook, type ProblemSubject, subjectKey } from "../../mesh/problem.ts";
+import type { PublishMode } from "../../mesh/publication.ts";
 import { Registry } from "../../registry/registry.ts";
 import type { RegistrySettings } from "../../registry/settings.ts";
 import type { Clock } from "../../runtime.ts";
 import { ManifestEntries } from "../../watcher/manifest-entries.ts";
-import { type IpAddress, parseIpAddress } from "../../wire/ip-address.ts";
+import { type IpAddress, type IpPrefix, parseIpAddress } from "../../wire/ip-address.ts";
 import { type Fault, type Finding, finding } from "./finding.ts";
 import { endpointFaults, labelFaults } from "./istio-endpoint.ts";
 import { istioEntryFaults } from "./istio-entry.ts";
 import { Locator } from "./locate.ts";
 import { podDnsFaults, podSpecPath } from "./pod-dns.ts";
+import { type PublishRules, publishRules, withPublishing } from "./publishing.ts";
 import { fieldAt, fieldsOf, listOf, textOf } from "./raw.ts";
 import { unknownFields } from "./schema.ts";
 import type { SourceObject, Sources } from "./sources.ts";
@@ -26,6 +28,9 @@ export interface ExamineOptions {
   readonly settings: RegistrySettings;
   /** Our Service's, besides those that the files and the settings say. */
   readonly ourAddresses: readonly IpAddress[];
+  readonly publish: PublishMode;
+  /** Where the cluster's Services get their addresses, as far as known. */
+  readonly serviceRanges: readonly IpPrefix[];
 }
 
 /** Without what could not be read; in no particular order. */
@@ -41,6 +46,11 @@ export function examine(sources: Sources, options: ExamineOptions): readonly Fin
   addServedProblems(sources, options.settings, add);
   const context = ruleContext(sources, options);
   for (const object of sources.objects) for (const fault of ruleFaults(object, context)) add(object, fault);
+  for (const object of sources.objects) {
+    const parsed = object.entry?.parsed;
+    if (parsed?.kind === "ServiceEntry" && parsed.value !== undefined)
+      faults.set(object, [...withPublishing(parsed.value, faults.get(object) ?? [], context.publishing)]);
+  }
 
   const locator = new Locator();
   return sources.objects.flatMap((object) =>
@@ -120,23 +130,36 @@ interface RuleContext {
   readonly clusterDomain: string;
   /** Of the Namespace objects; empty: the files say nothing of namespaces. */
   readonly namespaces: ReadonlySet<string>;
+  readonly publishing: PublishRules;
 }
 
-function ruleContext({ objects }: Sources, { settings, ourAddresses }: ExamineOptions): RuleContext {
-  const namespaces = new Set<string>();
-  const ours = new Set<string>([...ourAddresses, ...settings.serviceAddresses]);
+function ruleContext({ objects }: Sources, options: ExamineOptions): RuleContext {
+  const { settings, ourAddresses, publish, serviceRanges } = options;
+  const { clusterDomain, virtualRanges, serviceAddresses } = settings;
+  const namespaces = new Map<string, Labels>();
+  const ours = new Set<string>([...ourAddresses, ...serviceAddresses]);
+  const clusterIps = new Set<IpAddress>();
   for (const { raw, entry } of objects) {
-    if (entry?.parsed.kind === "Namespace") namespaces.add(entry.parsed.ref.name);
-    if (textOf(raw["kind"]) === "Service" && fieldAt(raw, "metadata", "labels", "app") === OUR_APP)
-      for (const address of [
-        fieldAt(raw, "spec", "clusterIP"),
-        ...listOf(fieldAt(raw, "spec", "clusterIPs")),
-      ]) {
-        const parsed = typeof address === "string" ? parseIpAddress(address) : null;
-        if (parsed !== null) ours.add(parsed);
-      }
+    if (entry?.parsed.kind === "Namespace")
+      namespaces.set(entry.parsed.ref.name, entry.parsed.value?.labels ?? {});
+    if (textOf(raw["kind"]) !== "Service") continue;
+    const isOurs = fieldAt(raw, "metadata", "labels", "app") === OUR_APP;
+    for (const address of serviceAddressesOf(raw)) {
+      clusterIps.add(address);
+      if (isOurs) ours.add(address);
+    }
   }
-  return { ourAddresses: ours, clusterDomain: settings.clusterDomain, namespaces };
+  const rules = { mode: publish, clusterDomain, namespaces };
+  const publishing = publishRules(rules, virtualRanges, serviceRanges, clusterIps);
+  return { ourAddresses: ours, clusterDomain, namespaces: new Set(namespaces.keys()), publishing };
+}
+
+function serviceAddressesOf(raw: SourceObject["raw"]): readonly IpAddress[] {
+  const written = [fieldAt(raw, "spec", "clusterIP"), ...listOf(fieldAt(raw, "spec", "clusterIPs"))];
+  return written.flatMap((address) => {
+    const parsed = typeof address === "string" ? parseIpAddress(address) : null;
+    return parsed === null ? [] : [parsed];
+  });
 }
 
 const OUR_APP = "serviceentry-dns";

@@ -40,11 +40,18 @@ export const EXPLANATIONS: { readonly [C in ProblemCode]: string } = {
   AnnotationInvalid: "The annotation's value is not understood. The default is in force.",
   UpstreamWithoutClusterNames: "The upstream does not know the cluster's own names.",
   UpstreamLoop: "The upstream hands our queries back to us.",
-  PublishRefused: "Something in the cluster keeps the host from being published as a Service.",
+  PublishRefused:
+    "Something in the entry or in the cluster keeps the host from being published as a Service.",
   PublishSkipped:
     "The address leads nowhere from behind a Service, or the API server takes it in no EndpointSlice.",
+  PublishNotAllowed:
+    "The entry asks to be published as a Service, and only a label of its Namespace allows that; or the setting publish is off.",
+  PublishLabelInvalid:
+    "The Namespace has the label that allows publishing, with a value that allows nothing.",
+  PublishMisplaced:
+    "ServiceEntries ask to be published by an annotation, Namespaces allow it by a label of the same name.",
   PortMismatch:
-    "Clients connect to the entry's port, and the endpoint listens on another. A mesh maps ports; DNS cannot.",
+    "Clients connect to the entry's port, and the endpoint listens on another. A published Service or a mesh maps ports; DNS cannot.",
   HostNotFqdn: "Istio takes letters, digits and '-' in a label, and no number as the last one.",
   HostsShareTcp:
     "On plain TCP nothing says which host is meant, so Istio refuses several hosts on such a port (unless resolution is NONE).",
@@ -69,6 +76,7 @@ export const EXPLANATIONS: { readonly [C in ProblemCode]: string } = {
   FieldUnknown: "The schema has no such field. Without strict validation nobody says so.",
   ApiVersionUnknown:
     "Istio's kinds are read from the group networking.istio.io, versions v1, v1beta1 and v1alpha3.",
+  PublishPortRenamed: "Ports of Services and EndpointSlices take fewer names than Istio does.",
   DnsPolicyAppends:
     "Only dnsPolicy None puts dnsConfig in the place of the cluster's nameserver; all others append to it. glibc asks the second server when the first is silent, musl asks both and takes the first answer, which may be CoreDNS's denial.",
   DnsConfigInvalid: "Kubernetes' rules for dnsConfig.",

@@ -37,14 +37,17 @@ export interface Fault {
   readonly code: ProblemCode;
   readonly path: string;
   readonly message: string;
+  /** Where the code's own does not fit; absent: it does. */
+  readonly remedy?: string;
 }
 
 export const SEVERITIES: readonly Severity[] = ["error", "warning", "info"];
 
 export function finding(fault: Fault, object: Subject, place: Place): Finding {
-  const { code, path, message } = fault;
+  const { code, path, message, remedy = PROBLEMS[code].remedy } = fault;
   const { kind, namespace, name } = object;
-  return { code, ...PROBLEMS[code], object: { kind, namespace, name }, place, path, message };
+  const { severity } = PROBLEMS[code];
+  return { code, severity, remedy, object: { kind, namespace, name }, place, path, message };
 }
 
 /** By file, line and column; at one place errors first. */

@@ -1,5 +1,8 @@
 /** Every rule that only `check` has: what it says, of which line and column, and what it leaves alone. */
 
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { expect } from "chai";
 import fc from "fast-check";
 import { runCheck } from "../../../src/cli/check.ts";
@@ -75,7 +78,120 @@ ${spec}
 
 const SEARCHES = `    searches: [shop.svc.cluster.local, svc.cluster.local, cluster.local]`;
 
+const ASKED = `
+  annotations:
+    serviceentry-dns.io/publish: "true"`;
+const NAMESPACE = (metadata: string) => `apiVersion: v1
+kind: Namespace
+metadata:
+  name: shop
+${metadata}
+---
+`;
+const ALLOWED = NAMESPACE("  labels: { serviceentry-dns.io/publish: allowed }");
+const STATIC = "\n  resolution: STATIC\n  endpoints:\n  - address: 10.1.0.1";
+const SERVICE = `---
+apiVersion: v1
+kind: Service
+metadata: { name: other, namespace: shop }
+spec: { clusterIP: 10.96.7.7, clusterIPs: [10.96.7.7, "fd00:96::7"] }
+`;
+
 const CASES: readonly [code: keyof typeof PROBLEMS, title: string, text: string, ...argv: string[]][] = [
+  [
+    "AnnotationInvalid",
+    "publishing in another case",
+    ENTRY(
+      `  hosts: [web.example.com]\n${HTTP}${STATIC}`,
+      "\n  annotations: { serviceentry-dns.io/publish: ¦True }",
+    ),
+  ],
+  [
+    "PublishMisplaced",
+    "a label of the entry",
+    ENTRY(
+      `  hosts: [web.example.com]\n${HTTP}${STATIC}`,
+      '\n  labels: { serviceentry-dns.io/publish: ¦"true" }',
+    ),
+  ],
+  [
+    "PublishMisplaced",
+    "an annotation of the Namespace",
+    NAMESPACE("  annotations: { serviceentry-dns.io/publish: ¦allowed }"),
+  ],
+  [
+    "PublishLabelInvalid",
+    "another word than allowed",
+    NAMESPACE("  labels: { serviceentry-dns.io/publish: ¦Allowed }"),
+  ],
+  [
+    "PublishNotAllowed",
+    "a Namespace without the label",
+    NAMESPACE("  labels: { team: shop }") +
+      ENTRY(
+        `  hosts: [web.example.com]\n${HTTP}${STATIC}`,
+        '\n  annotations: { serviceentry-dns.io/publish: ¦"true" }',
+      ),
+  ],
+  [
+    "PublishRefused",
+    "a wildcard beside a name",
+    ENTRY(`  hosts:\n  - web.example.com\n  - ¦"*.web.example.com"\n${HTTP}${STATIC}`, ASKED),
+  ],
+  [
+    "PublishRefused",
+    "the name of a Service",
+    ALLOWED + ENTRY(`  hosts: [¦web.shop.svc.cluster.local]\n${HTTP}${STATIC}`, ASKED),
+  ],
+  [
+    "PublishRefused",
+    "resolution NONE",
+    ENTRY(`  hosts: [web.example.com]\n  addresses: [10.8.0.1]\n${HTTP}\n  resolution: ¦NONE`, ASKED),
+  ],
+  [
+    "PublishRefused",
+    "a virtual address of its own",
+    ENTRY(`  hosts: [web.example.com]\n  ¦addresses: [10.8.0.1]\n${HTTP}${STATIC}`, ASKED),
+  ],
+  ["PublishRefused", "no ports", ENTRY(`  hosts: [web.example.com]\n  ¦ports: []${STATIC}`, ASKED)],
+  [
+    "PublishRefused",
+    "more ports than a slice takes",
+    ENTRY(
+      `  hosts: [web.example.com]\n  ¦ports: [${Array.from({ length: 101 }, (_, at) => `{ number: ${8000 + at}, name: p${at}, protocol: HTTP }`).join()}]${STATIC}`,
+      ASKED,
+    ),
+  ],
+  [
+    "PublishSkipped",
+    "the address of a Service in the files",
+    `${ENTRY(`  hosts: [web.example.com]\n${HTTP}${STATIC}\n  - address: ¦10.96.7.7`, ASKED)}\n${SERVICE}`,
+  ],
+  [
+    "PublishSkipped",
+    "its other family, written otherwise",
+    `${ENTRY(`  hosts: [web.example.com]\n${HTTP}${STATIC}\n  - address: ¦"fd00:96:0::0:7"`, ASKED)}\n${SERVICE}`,
+  ],
+  [
+    "PublishSkipped",
+    "the range of Services",
+    ENTRY(`  hosts: [web.example.com]\n${HTTP}${STATIC}\n  - address: ¦10.96.200.1`, ASKED),
+    "--service-range=fd00:96::/108",
+    "--service-range=10.96.0.0/16",
+  ],
+  [
+    "PublishSkipped",
+    "what a mesh allocates",
+    ENTRY(`  hosts: [web.example.com]\n${HTTP}${STATIC}\n  - address: ¦240.240.0.1`, ASKED),
+  ],
+  [
+    "PublishPortRenamed",
+    "capitals",
+    ENTRY(
+      `  hosts: [web.example.com]\n  ports:\n  - number: 80\n    name: ¦HTTP-Web\n    protocol: HTTP${STATIC}`,
+      ASKED,
+    ),
+  ],
   ["HostNotFqdn", "an underscore", ENTRY(`  hosts:\n  - ¦my_api.example.com\n${HTTP}\n  resolution: DNS`)],
   ["HostNotFqdn", "a number at the end", ENTRY(`  hosts: [¦api.example.123]\n${HTTP}\n  resolution: DNS`)],
   [
@@ -346,6 +462,23 @@ describe("check: rules", () => {
     ],
     ["a pod that says nothing of DNS", POD("  dnsPolicy: ClusterFirst")],
     [
+      "ports that differ, of an entry that will be published",
+      ALLOWED + ENTRY(`  hosts: [web.example.com]\n${HTTP}\n    targetPort: 8000${STATIC}`, ASKED),
+    ],
+    [
+      "ports that differ, where the Namespace is not known",
+      ENTRY(`  hosts: [web.example.com]\n${HTTP}\n    targetPort: 8000${STATIC}`, ASKED),
+    ],
+    [
+      "what an entry that is not published could not be",
+      NAMESPACE("  labels: { team: shop }") +
+        ENTRY(
+          `  hosts: ["*.web.example.com"]\n  ports: [{ number: 80, name: HTTP, protocol: HTTP }]${STATIC}\n  - address: 10.96.0.1`,
+          '\n  annotations: { serviceentry-dns.io/publish: "false" }',
+        ),
+      "--service-range=10.96.0.0/16",
+    ],
+    [
       "an object of a kind that is not ours",
       `apiVersion: v1\nkind: ConfigMap\nmetadata: { name: a }\ndata: { hosts: x }`,
     ],
@@ -367,6 +500,58 @@ describe("check: rules", () => {
     const codes = async (text: string) => (await findings(text)).map(({ code }) => code);
     expect(await codes(service("serviceentry-dns") + pod)).to.deep.equal(["NameserverBeside"]);
     expect(await codes(service("another") + pod)).to.deep.equal([]);
+  });
+
+  describe("of publishing", () => {
+    const MISMATCH = ENTRY(`  hosts: [web.example.com]\n${HTTP}\n    targetPort: 8000${STATIC}`);
+    let folder: string;
+
+    beforeEach(() => {
+      folder = mkdtempSync(join(tmpdir(), "check-"));
+    });
+
+    afterEach(() => rmSync(folder, { recursive: true }));
+
+    function settings(text: string): string {
+      const file = join(folder, "settings.yaml");
+      writeFileSync(file, text);
+      return `--config=${file}`;
+    }
+
+    it("point who has other ports at it, unless the entry cannot be published", async () => {
+      const remedies = async (text: string) => {
+        const output = new CommandOutput();
+        await runCheck(["-f", "-", "-o", "json"], { version: "0", stdin: async () => text }, output);
+        const found: { code: string; remedy: string }[] = JSON.parse(output.text).findings;
+        return found.filter(({ code }) => code === "PortMismatch").map(({ remedy }) => remedy);
+      };
+      expect(await remedies(MISMATCH)).to.deep.equal([PROBLEMS.PortMismatch.remedy]);
+      const wildcard = MISMATCH.replace("web.example.com", '"*.web.example.com"');
+      const [other] = await remedies(wildcard);
+      expect(other).to.include("for a wildcard stands for names").and.not.include("docs/publishing.md");
+    });
+
+    it("know the settings: mapped chooses where ports differ, off chooses nothing", async () => {
+      const codes = async (text: string, ...argv: readonly string[]) =>
+        (await findings(text, ...argv)).map(({ code }) => code);
+      expect(await codes(ALLOWED + MISMATCH)).to.deep.equal(["PortMismatch"]);
+      const mapped = settings("publish: mapped\n");
+      expect(await codes(ALLOWED + MISMATCH, mapped)).to.deep.equal([]);
+      expect(await codes(MISMATCH, mapped)).to.deep.equal(["PortMismatch"]);
+      const inRange = MISMATCH.replace("10.1.0.1", "10.96.0.1");
+      expect(await codes(ALLOWED + inRange, mapped, "--service-range=10.96.0.0/16")).to.deep.equal([
+        "PublishSkipped",
+      ]);
+      const asked = ENTRY(`  hosts: [web.example.com]\n${HTTP}${STATIC}`, ASKED);
+      expect(await codes(ALLOWED + asked, settings("publish: off\n"))).to.deep.equal(["PublishNotAllowed"]);
+    });
+
+    it("refuse a range that is none", async () => {
+      const output = new CommandOutput();
+      const status = await runCheck(["-f", "-", "--service-range", "10.96"], { version: "0" }, output);
+      expect(status).to.equal(2);
+      expect(output.errors).to.include("--service-range 10.96 is no range of addresses");
+    });
   });
 
   it("never throw, whatever shape a manifest has", async () => {
