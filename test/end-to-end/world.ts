@@ -29,8 +29,13 @@ import { STATE_VARIABLE, type State } from "./state.ts";
 /** Our Service's address, and CoreDNS's. */
 export const OUR_ADDRESS = "10.96.0.53";
 export const CORE_DNS_ADDRESS = "10.96.0.10";
+/** Of the pods that stand behind them. */
+export const OUR_POD_ADDRESS = "10.244.0.53";
+export const CORE_DNS_POD_ADDRESS = "10.244.0.10";
 
 const HERE = import.meta.dirname;
+/** By the Service's where nothing on the node leads on from there, else by the pod's. */
+const CORE_DNS_ADDRESSES = [CORE_DNS_ADDRESS, CORE_DNS_POD_ADDRESS];
 /** Every machine outside of the cluster that the guides name. */
 const OUTSIDE = [
   ...["192.0.2.10", "192.0.2.11", "192.0.2.80", "198.51.100.1", "198.51.100.2", "203.0.113.3"],
@@ -80,8 +85,8 @@ export class World {
     for (const name of ["objects", "bin", "busybox"]) mkdirSync(join(this.folder, name));
     writeFileSync(this.#file("zone"), DEMO_ZONE + zone);
     this.#linkCommands();
-    this.#dns = await this.network.addPod(["10.244.0.10", CORE_DNS_ADDRESS]);
-    this.#proxy = await this.network.addPod(["10.244.0.53", OUR_ADDRESS]);
+    this.#dns = await this.network.addPod([CORE_DNS_POD_ADDRESS, CORE_DNS_ADDRESS]);
+    this.#proxy = await this.network.addPod([OUR_POD_ADDRESS, OUR_ADDRESS]);
     const outside = await this.network.addPod(["203.0.113.200", ...OUTSIDE]);
     const httpbin = await this.network.addPod(["10.244.1.7", "10.96.44.10"]);
     this.#pods.set("httpbin-6f4464f6c5-h9x2p", httpbin);
@@ -166,14 +171,14 @@ export class World {
     if (coreDns === undefined || coreDns === "") {
       say("COREDNS does not name CoreDNS's program: its stand-in answers in its place");
       this.#upstreams = [
-        await this.#spawn(this.#dns, "upstream.ts", [CORE_DNS_ADDRESS, "53", this.#file("zone")]),
+        await this.#spawn(this.#dns, "upstream.ts", [CORE_DNS_ADDRESSES.join(), "53", this.#file("zone")]),
       ];
       return;
     }
     const zone = await this.#spawn(this.#dns, "upstream.ts", ["127.0.0.1", "5300", this.#file("zone")]);
     writeFileSync(
       this.#file("Corefile"),
-      `.:53 {\n  bind ${CORE_DNS_ADDRESS}\n  cache 30\n  forward . 127.0.0.1:5300\n}\n`,
+      `.:53 {\n  bind ${CORE_DNS_ADDRESSES.join(" ")}\n  cache 30\n  forward . 127.0.0.1:5300\n}\n`,
     );
     const server = new Program([], {
       command: this.#dns.commandLine(coreDns, "-conf", this.#file("Corefile")),

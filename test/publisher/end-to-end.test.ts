@@ -82,7 +82,7 @@ describe("end to end: a published host", function () {
         return status === 0 && isGood(out);
       })
       .catch((error) => {
-        throw new Error(`${script}: ${last}\n${error}`);
+        throw new Error(`${script}: ${last}\n${error}\n${proxy.log}`);
       });
     return last;
   }

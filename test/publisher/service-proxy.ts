@@ -4,7 +4,13 @@
  */
 
 import { join } from "node:path";
-import type { World } from "../end-to-end/world.ts";
+import {
+  CORE_DNS_ADDRESS,
+  CORE_DNS_POD_ADDRESS,
+  OUR_ADDRESS,
+  OUR_POD_ADDRESS,
+  type World,
+} from "../end-to-end/world.ts";
 import { execute } from "../support/network-namespaces.ts";
 import { Program } from "../support/program.ts";
 
@@ -35,6 +41,11 @@ export class ServiceProxy {
     if (loaded.status !== 0) throw new Error(`${loaded.error}\n${input}`);
   }
 
+  /** What kube-proxy wrote to its log. */
+  get log(): string {
+    return this.#programs.map(({ out, error }) => out + error).join("\n");
+  }
+
   async close(): Promise<void> {
     await Promise.all(this.#programs.map((each) => each.end()));
   }
@@ -53,15 +64,53 @@ export class ServiceProxy {
     const flags = [
       `--kubeconfig=${join(folder, "kube-proxy.json")}`,
       "--proxy-mode=nftables",
-      "--hostname-override=node",
+      `--hostname-override=${NODE_NAME}`,
       "--conntrack-max-per-core=0",
     ];
+    await this.#world.apply(JSON.stringify({ apiVersion: "v1", kind: "List", items: NODE_OBJECTS }));
     this.#programs.push(new Program([], { command: network.nodeCommandLine(file, ...flags) }));
   }
 }
 
 const KUBE_PROXY = process.env["KUBE_PROXY"] || undefined;
 const START_MS = 30_000;
+const NODE_NAME = "node";
+/**
+ * What kube-proxy must find: the node, whose address it begins with, and the Services of the servers that pods ask,
+ * for it drops what goes to an address of the Services' range that no Service has.
+ */
+const NODE_OBJECTS = [
+  {
+    apiVersion: "v1",
+    kind: "Node",
+    metadata: { name: NODE_NAME },
+    status: { addresses: [{ type: "InternalIP", address: "169.254.1.1" }] },
+  },
+  ...dnsService("kube-dns", CORE_DNS_ADDRESS, CORE_DNS_POD_ADDRESS),
+  ...dnsService("serviceentry-dns", OUR_ADDRESS, OUR_POD_ADDRESS),
+];
+
+function dnsService(name: string, address: string, podAddress: string): readonly object[] {
+  const namespace = "kube-system";
+  const ports = ["UDP", "TCP"].map((protocol) => ({ name: protocol.toLowerCase(), port: 53, protocol }));
+  const labels = { "kubernetes.io/service-name": name };
+  return [
+    {
+      apiVersion: "v1",
+      kind: "Service",
+      metadata: { name, namespace },
+      spec: { clusterIP: address, ports },
+    },
+    {
+      apiVersion: "discovery.k8s.io/v1",
+      kind: "EndpointSlice",
+      metadata: { name, namespace, labels },
+      addressType: "IPv4",
+      ports,
+      endpoints: [{ addresses: [podAddress], conditions: { ready: true } }],
+    },
+  ];
+}
 
 interface Named {
   readonly metadata: {
