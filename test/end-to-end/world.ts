@@ -5,7 +5,7 @@
  */
 
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { connect, createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -83,7 +83,7 @@ export class World {
 
   async #start({ zone = "", withApiServer = false, flags = [] }: WorldOptions) {
     for (const name of ["objects", "bin", "busybox"]) mkdirSync(join(this.folder, name));
-    writeFileSync(this.#file("zone"), DEMO_ZONE + zone);
+    this.changeZone(zone);
     this.#linkCommands();
     this.#dns = await this.network.addPod([CORE_DNS_POD_ADDRESS, CORE_DNS_ADDRESS]);
     this.#proxy = await this.network.addPod([OUR_POD_ADDRESS, OUR_ADDRESS]);
@@ -147,9 +147,10 @@ export class World {
   }
 
   /** Waits until it holds, as long as a change may take to arrive. */
-  async until(holds: () => Promise<boolean>): Promise<void> {
-    const said = () => `${holds}; the server says:\n${this.log}`;
-    await until(holds, said, { withinMs: ARRIVAL_MS, everyMs: 20 });
+  async until(holds: () => Promise<boolean>, withinMs = ARRIVAL_MS): Promise<void> {
+    const said = () => `${holds}; the server says:
+${this.log}`;
+    await until(holds, said, { withinMs, everyMs: 20 });
   }
 
   /** All queries that have reached our server so far, over UDP and TCP. */
@@ -186,6 +187,14 @@ export class World {
     this.#programs.push(server);
     await server.says(/CoreDNS-\d/, START_MS);
     this.#upstreams = [zone, server];
+  }
+
+  /** Puts these lines in the place of all that stood there besides those of the demo. */
+  changeZone(lines: string): void {
+    const path = this.#file("zone");
+    // In one step: who reads it meanwhile finds a whole one.
+    writeFileSync(`${path}.new`, DEMO_ZONE + lines);
+    renameSync(`${path}.new`, path);
   }
 
   /** Every upstream is gone: its address refuses, or with `isSilent` nothing comes back at all. */

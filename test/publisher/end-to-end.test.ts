@@ -17,6 +17,36 @@ import { ServiceProxy } from "./service-proxy.ts";
 const EXTERNAL_FAKE_SVC = readFileSync(join(ROOT, "manifests/examples/kmesh/external-fake-svc.yaml"), "utf8");
 const CURL = "kubectl exec deploy/sleep -- curl --max-time 3";
 
+const MOVING = "backend.example.net";
+/** Its endpoint's name has one address now and another one then. */
+const MOVING_ENTRY = JSON.stringify({
+  apiVersion: "networking.istio.io/v1",
+  kind: "ServiceEntry",
+  metadata: { name: "moving", namespace: "default" },
+  spec: {
+    hosts: ["moving.example.com"],
+    ports: [{ number: 80, name: "http", protocol: "HTTP", targetPort: 8000 }],
+    resolution: "DNS",
+    endpoints: [{ address: MOVING }],
+  },
+});
+/** What two caches keep for 5 s each, and then some on a busy machine. */
+const CHANGE_MS = 40_000;
+
+/** A script of one request after the other, which ends with the first that fails, or well when some reached the address. */
+function untilReached(address: string, url: string): string {
+  return `
+    reached=0
+    for request in $(seq 400); do
+      out=$(curl --max-time 3 -sSf ${url}) || { echo "request $request failed: $out"; exit 1; }
+      echo "$out"
+      case "$out" in *${address}*) reached=$((reached + 1)) ;; esac
+      [ $reached -ge 3 ] && exit 0
+      sleep 0.05
+    done
+    exit 1`;
+}
+
 describe("end to end: a published host", function () {
   this.timeout(SUITE_PATIENCE_MS);
   let world: World;
@@ -71,6 +101,20 @@ describe("end to end: a published host", function () {
     return out;
   }
 
+  async function clusterIpOf(host: string): Promise<string> {
+    const { items } = JSON.parse(
+      await shell("kubectl -n serviceentry-dns-published get services -o json"),
+    ) as {
+      readonly items: readonly {
+        readonly metadata: { readonly annotations: Readonly<Record<string, string>> };
+        readonly spec: { readonly clusterIP: string };
+      }[];
+    };
+    const isOfHost = (item: (typeof items)[number]) =>
+      item.metadata.annotations["serviceentry-dns.io/host"] === host;
+    return items.find(isOfHost)?.spec.clusterIP ?? "";
+  }
+
   /** What the command prints, when that is as it should be; else, after some time, what it printed last. */
   async function eventually(script: string, isGood: (out: string) => boolean): Promise<string> {
     let last = "";
@@ -109,9 +153,7 @@ describe("end to end: a published host", function () {
   });
 
   it("resolves to the ClusterIP of one Service, and that back to the host", async () => {
-    const address = await shell(
-      "kubectl -n serviceentry-dns-published get services -o jsonpath='{.items[*].spec.clusterIP}'",
-    );
+    const address = await clusterIpOf("kmesh-fake.com");
     expect(address).to.match(/^10\.96\.\d+\.\d+$/);
     expect(await shell("kubectl exec deploy/sleep -- nslookup kmesh-fake.com")).to.include(address);
     expect(await shell(`kubectl exec deploy/sleep -- nslookup ${address}`)).to.include("kmesh-fake.com");
@@ -132,16 +174,34 @@ describe("end to end: a published host", function () {
     await eventually(six, (text) => !text.includes("10.244.1.9"));
   });
 
+  it("goes on while the address behind an endpoint's name changes", async () => {
+    world.changeZone(`${MOVING} 5 A 10.244.1.7\n`);
+    await world.apply(MOVING_ENTRY);
+    const url = "http://moving.example.com/which";
+    await eventually(`${CURL} -sf ${url}`, (text) => text.includes("10.244.1.7"));
+    const requests = world.shell(`kubectl exec deploy/sleep -- sh -c '${untilReached("10.244.1.9", url)}'`, {
+      withinMs: CHANGE_MS,
+    });
+    world.changeZone(`${MOVING} 5 A 10.244.1.9\n`);
+    let isOver = false;
+    void requests.finally(() => {
+      isOver = true;
+    });
+    await world.until(async () => {
+      await proxy.sync();
+      return isOver;
+    }, CHANGE_MS);
+    const { status, out } = await requests;
+    expect(status, `${out}\n${world.log}`).to.equal(0);
+    expect(out, "requests before the change arrived").to.include("10.244.1.7");
+  });
+
   it("ends with the entry, for the address too", async () => {
-    const address = await shell(
-      "kubectl -n serviceentry-dns-published get services -o jsonpath='{.items[*].spec.clusterIP}'",
-    );
+    const address = await clusterIpOf("kmesh-fake.com");
     await shell("kubectl delete serviceentries.networking.istio.io external-fake-svc");
     await eventually(`! ${CURL} -s http://kmesh-fake.com/headers`, () => true);
     await eventually(`! ${CURL} -s http://${address}/headers`, () => true);
-    expect(await shell("kubectl -n serviceentry-dns-published get services -o name")).to.match(
-      /^service\/se-kmesh-fake-com-[0-9a-f]{10}\n$/,
-    );
+    expect(await clusterIpOf("kmesh-fake.com"), "nobody else is given it yet").to.equal(address);
   });
 });
 

@@ -1,6 +1,6 @@
 /**
  * What kube-proxy does on a node, for pods in network namespaces: kube-proxy itself where the variable KUBE_PROXY
- * names its program, else nftables rules that are made of the Services and EndpointSlices by the words of their API.
+ * names its program (KUBE_PROXY_MODE its mode, nftables unless given), else nftables rules that are made of the Services and EndpointSlices by the words of their API.
  */
 
 import { join } from "node:path";
@@ -63,7 +63,7 @@ export class ServiceProxy {
     await execute(["sh", "-c", input, folder], { input: kubeconfig });
     const flags = [
       `--kubeconfig=${join(folder, "kube-proxy.json")}`,
-      "--proxy-mode=nftables",
+      `--proxy-mode=${process.env["KUBE_PROXY_MODE"] || "nftables"}`,
       `--hostname-override=${NODE_NAME}`,
       "--conntrack-max-per-core=0",
     ];
