@@ -40,8 +40,8 @@ export class Lease implements Closeable {
   /** As last read or written; undefined: to be read. */
   #stored: StoredObject | undefined;
   #observed: Observed | undefined;
-  /** Of the last look; each is logged when it begins. */
-  #fault: WriteFaultReason | undefined;
+  /** Why the last look failed, and since when they do; each reason is logged when it begins. */
+  #fault: { code: WriteFaultReason; readonly sinceWallMs: number; isLogged: boolean } | undefined;
 
   constructor(options: LeaseOptions) {
     this.#options = options;
@@ -94,7 +94,7 @@ export class Lease implements Closeable {
     let leastMs = 0;
     try {
       await (this.isHeld ? this.#renew() : this.#look());
-      this.#fault = undefined;
+      this.#noteReached();
     } catch (error) {
       if (this.#closing.signal.aborted) return 0;
       const fault = toWriteFault(error);
@@ -199,7 +199,7 @@ export class Lease implements Closeable {
     if (restMs <= 0) return;
     this.#heldUntilMs = untilMs;
     this.#expiry?.cancel();
-    this.#expiry = clock.setTimer(restMs, () => this.#lose("it could not be renewed"));
+    this.#expiry = clock.setTimer(restMs, () => this.#lose(NOT_RENEWED));
     if (!this.#hold.aborted) return;
     const controller = new AbortController();
     this.#hold = controller.signal;
@@ -214,7 +214,14 @@ export class Lease implements Closeable {
     if (this.#hold.aborted) return;
     this.#heldUntilMs = Number.NEGATIVE_INFINITY;
     this.#endHold();
-    this.#options.logger.info({ ...this.#fields, reason }, "lease given up: this replica writes no longer");
+    const { logger } = this.#options;
+    const what = "lease given up: this replica writes no longer";
+    if (reason !== NOT_RENEWED) logger.info({ ...this.#fields, reason }, what);
+    else {
+      const remedy =
+        "See the lines before this one. Another replica takes over in 5 s if it reaches the API server.";
+      logger.warn({ ...this.#fields, reason, remedy }, what);
+    }
     this.#tell(false);
   }
 
@@ -237,7 +244,10 @@ export class Lease implements Closeable {
       await this.#exchange({ method: "PUT", path: this.#path, body }, end.signal);
     } catch (error) {
       const { message } = toWriteFault(error);
-      this.#options.logger.info({ ...this.#fields, reason: message }, "the lease could not be released");
+      this.#options.logger.info(
+        { ...this.#fields, reason: message },
+        "the lease could not be released: another replica takes over in 15 s",
+      );
     } finally {
       timer.cancel();
     }
@@ -251,12 +261,28 @@ export class Lease implements Closeable {
   }
 
   #noteFault({ code, message }: WriteFault): void {
-    const { logger } = this.#options;
-    if (code === this.#fault) return;
-    this.#fault = code;
+    const { logger, clock } = this.#options;
+    if (code === this.#fault?.code) return;
+    this.#fault ??= { code, sinceWallMs: clock.wallMs(), isLogged: false };
+    this.#fault.code = code;
     // Two candidates went for it at once, and the other one has it.
     if (code === "conflict" || code === "exists") return;
-    logger.warn({ ...this.#fields, code, reason: message }, "the lease cannot be kept or looked at");
+    this.#fault.isLogged = true;
+    const since = new Date(this.#fault.sinceWallMs).toISOString();
+    const remedy = code === "denied" ? DENIED_REMEDY : UNREACHED_REMEDY;
+    const what = this.isHeld
+      ? `the lease could not be renewed: this replica writes for at most ${HOLD_MS / 1000} s more`
+      : "the lease could not be read or taken: this replica writes nothing";
+    logger.warn({ ...this.#fields, code, reason: message, since, remedy }, what);
+  }
+
+  #noteReached(): void {
+    const fault = this.#fault;
+    this.#fault = undefined;
+    if (!fault?.isLogged) return;
+    const { logger, clock } = this.#options;
+    const failedSeconds = Math.round((clock.wallMs() - fault.sinceWallMs) / 1000);
+    logger.info({ ...this.#fields, holder: this.holder, failedSeconds }, "the lease can be read again");
   }
 
   get #path(): string {
@@ -278,6 +304,12 @@ interface Observed {
   readonly text: string;
   readonly sinceMs: MonotonicMs;
 }
+
+const NOT_RENEWED = "it could not be renewed";
+const DENIED_REMEDY =
+  "Apply manifests/base again: its Role for the Lease is missing or was changed. Answers do not need it.";
+const UNREACHED_REMEDY =
+  "Look at the API server and the way to it. Answers do not need the Lease; Events and published hosts do.";
 
 const LEASE_SECONDS = 15;
 const HOLD_MS = 10_000;

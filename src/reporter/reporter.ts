@@ -246,16 +246,24 @@ export class Reporter implements Closeable {
     if (code === "aborted") return 0;
     const fields = { component: COMPONENT, what, code, reason: message };
     if (code === "denied") {
-      this.#options.logger.warn(fields, `the role does not allow to write ${what}`);
+      const rest = { retrySeconds: DENIED_RETRY_MS / 1000, remedy: DENIED_REMEDIES[what] };
+      this.#options.logger.warn({ ...fields, ...rest }, `the role does not allow to write ${what}`);
       return DENIED_RETRY_MS;
     }
-    this.#options.logger.info(fields, `${what} could not be written`);
+    this.#options.logger.info(
+      fields,
+      `${what} could not be written${fault.isTransient ? "; they are tried again" : ""}`,
+    );
     if (code === "guard" || code === "conflict") return what === "conditions" ? 0 : undefined;
     return fault.isTransient ? RETRY_MS : undefined;
   }
 }
 
 const COMPONENT = "dns.reporter";
+const DENIED_REMEDIES = {
+  events: "Apply manifests/base again, whose ClusterRole allows it, or set reporter to false.",
+  conditions: "Apply manifests/components/status-conditions, or set conditions to false.",
+} as const;
 /** What a controller usually allows itself. */
 const RATE = { perSecond: 20, burst: 50 };
 /** What happens while nobody holds the lease is written by whoever has it next. */

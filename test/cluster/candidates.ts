@@ -3,7 +3,7 @@
 import type { ApiCall, ApiResponse, WritingApiClient } from "../../src/cluster/api-client.ts";
 import { Lease } from "../../src/cluster/lease.ts";
 import { pause } from "../../src/cluster/pause.ts";
-import { type Random, silentLogger } from "../../src/runtime.ts";
+import type { LogFields, Logger, Random } from "../../src/runtime.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 import type { ScriptedApiServer } from "../support/scripted-api-server.ts";
 import { FixedRandom, plainClient } from "./fixture.ts";
@@ -92,6 +92,8 @@ export class Candidate {
   readonly client: BrokenClient;
   readonly lease: Lease;
   readonly story: string[] = [];
+  /** What it logged: level, reason's code and message. */
+  readonly lines: string[] = [];
   /** Its time stands: a crash, or a process that is stopped. */
   isFrozen = false;
   /** How long it stood. */
@@ -100,13 +102,16 @@ export class Candidate {
   constructor(name: string, server: ScriptedApiServer, random: Random) {
     this.name = name;
     this.client = new BrokenClient(plainClient(server), this.clock);
+    const line = (level: string) => (fields: LogFields, message: string) =>
+      void this.lines.push([level, fields["code"], message].filter((each) => each !== undefined).join(" "));
+    const logger: Logger = { debug() {}, info: line("info"), warn: line("warn"), error: line("error") };
     const place = { namespace: "serviceentry-dns", name: "serviceentry-dns", identity: name };
     this.lease = new Lease({
       ...place,
       client: this.client,
       clock: this.clock,
       random,
-      logger: silentLogger,
+      logger,
     });
     this.lease.onChange((isHeld) => this.story.push(isHeld ? "held" : "lost"));
   }

@@ -151,14 +151,25 @@ describe("Lease", () => {
   });
 
   it("has no holder while the API server is away for longer, and one soon after", async () => {
-    await candidates.join("one");
-    await candidates.join("two");
+    const one = await candidates.join("one");
+    const two = await candidates.join("two");
     await server.goAway();
     await candidates.pass(30_000);
     expect(candidates.writers).to.equal("");
+    expect(one.lines).to.deep.equal([
+      "info lease acquired: this replica writes",
+      "warn connection the lease could not be renewed: this replica writes for at most 10 s more",
+      "warn lease given up: this replica writes no longer",
+    ]);
+    expect(two.lines).to.deep.equal([
+      "info the lease has a new holder",
+      "warn connection the lease could not be read or taken: this replica writes nothing",
+    ]);
     await server.comeBack();
     expect(await candidates.until(() => candidates.writers !== "", 10_000)).to.be.at.most(2500);
     expect(candidates.doubles).to.equal(0);
+    await candidates.pass(3000);
+    for (const { lines } of [one, two]) expect(lines.join()).to.include("info the lease can be read again");
   });
 
   it("does not believe other clocks: one an hour ahead, one a day behind", async () => {
