@@ -208,6 +208,8 @@ export interface SliceEndpoint {
   /** "": not said. */
   readonly zone: string;
   readonly nodeName: string;
+  /** Clients of its own zone are led here first: `hints` name that zone alone. */
+  readonly isForZone: boolean;
   /** Undefined: no Pod. */
   readonly pod: PodTarget | undefined;
 }

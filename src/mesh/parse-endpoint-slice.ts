@@ -31,17 +31,26 @@ function readEndpoint(written: Fields): readonly SliceEndpoint[] {
   const conditions = isFields(said) ? said : {};
   const isReady = field(conditions, "ready") !== false;
   const serving = field(conditions, "serving");
+  const zone = textOf(field(written, "zone"));
   return [
     {
       address,
       isReady,
       isServing: typeof serving === "boolean" ? serving : isReady,
       isTerminating: field(conditions, "terminating") === true,
-      zone: textOf(field(written, "zone")),
+      zone,
       nodeName: textOf(field(written, "nodeName")),
+      isForZone: zone !== "" && isForOnly(zone, field(written, "hints")),
       pod: readPod(field(written, "targetRef")),
     },
   ];
+}
+
+function isForOnly(zone: string, hints: unknown): boolean {
+  const zones = isFields(hints) ? field(hints, "forZones") : undefined;
+  if (!Array.isArray(zones) || zones.length !== 1) return false;
+  const [only]: readonly unknown[] = zones;
+  return isFields(only) && field(only, "name") === zone;
 }
 
 function readPod(written: unknown): PodTarget | undefined {

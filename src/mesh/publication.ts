@@ -19,6 +19,8 @@ export interface Publication {
   readonly entryUid: string;
   /** Those of the oldest entry, each number once for each transport. */
   readonly ports: readonly ServicePort[];
+  /** Whether clients are led to endpoints of their own zone first, where there are any. */
+  readonly prefersZone: boolean;
   readonly sources: readonly PublishedSource[];
 }
 

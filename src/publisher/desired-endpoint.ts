@@ -24,5 +24,6 @@ export const PLAIN_ENDPOINT = {
   isTerminating: false,
   zone: "",
   nodeName: "",
+  isForZone: false,
   pod: undefined,
 } as const satisfies Partial<DesiredEndpoint>;

@@ -76,6 +76,6 @@ const ADOPTED_MS = 60_000;
 const MOST_LINGERING = 500;
 
 function plain(endpoint: DesiredEndpoint): DesiredEndpoint {
-  const { address, reached, isReady, isServing, isTerminating, zone, nodeName, pod } = endpoint;
-  return { address, reached, isReady, isServing, isTerminating, zone, nodeName, pod };
+  const { address, reached, isReady, isServing, isTerminating, zone, nodeName, isForZone, pod } = endpoint;
+  return { address, reached, isReady, isServing, isTerminating, zone, nodeName, isForZone, pod };
 }

@@ -46,7 +46,9 @@ export function wantedEndpoints(publication: Publication, context: EndpointConte
   const counts = { A: 0, AAAA: 0 };
   let isPending = false;
 
-  const add = (endpoint: NamedEndpoint, what: string) => {
+  const add = (found: NamedEndpoint, what: string) => {
+    const isForZone = publication.prefersZone && LABEL_VALUE.test(found.zone);
+    const endpoint = { ...found, isForZone };
     const { address } = endpoint;
     const reason = context.filter(address);
     if (reason !== undefined) {
@@ -97,6 +99,8 @@ export function wantedEndpoints(publication: Publication, context: EndpointConte
   return { endpoints: [...endpoints.values()], unknown, isPending, skipped: [...skipped] };
 }
 
+/** What the API server takes for a zone in hints; of another one it refuses the whole slice. */
+const LABEL_VALUE = /^[a-z0-9]([a-z0-9_.-]{0,61}[a-z0-9])?$/i;
 /** A large service answers with other addresses each time, and a client keeps one for its TTL. */
 const LEAST_LINGER_MS = 60_000;
 /** A name is looked up at least so often, whatever its TTL. */

@@ -79,12 +79,14 @@ export function sliceObject(
   };
 }
 
-function endpointObject({ address, isReady, isServing, isTerminating, zone, nodeName, pod }: SliceEndpoint) {
+function endpointObject({ address, zone, nodeName, isForZone, pod, ...conditions }: SliceEndpoint) {
+  const { isReady, isServing, isTerminating } = conditions;
   return {
     addresses: [address],
     conditions: { ready: isReady, serving: isServing, terminating: isTerminating },
     ...(zone === "" ? {} : { zone }),
     ...(nodeName === "" ? {} : { nodeName }),
+    ...(isForZone ? { hints: { forZones: [{ name: zone }] } } : {}),
     ...(pod === undefined
       ? {}
       : {

@@ -72,7 +72,7 @@ export function publicationOf(
   parts: readonly PublishedPart[],
   sources: PublicationSources,
 ): Publication {
-  const { host, entry } = winners[0]!;
+  const { host, entry, distribution } = winners[0]!;
   const ports = distinctPorts(entry.ports);
   return {
     key: publicationKey(entry.ref, host),
@@ -80,6 +80,8 @@ export function publicationOf(
     entry: entry.ref,
     entryUid: entry.uid,
     ports,
+    // Nodes know of zones; a network is none, and hints for nodes are written by no version of the API before 1.34.
+    prefersZone: distribution !== undefined && distribution !== "PreferNetwork",
     sources: parts.flatMap((part) => sourcesOf(part, ports, sources)),
   };
 }

@@ -11,11 +11,16 @@ import { World } from "../end-to-end/world.ts";
 import { hasCommand } from "../support/network-namespaces.ts";
 import { ROOT } from "../support/program.ts";
 import { whyNoApiServer } from "../support/real-api-server.ts";
-import { ServiceProxy } from "./service-proxy.ts";
+import { NODE_ZONE, ServiceProxy } from "./service-proxy.ts";
 
 /** As the document has it; manifests/examples/kmesh explains it. */
 const EXTERNAL_FAKE_SVC = readFileSync(join(ROOT, "manifests/examples/kmesh/external-fake-svc.yaml"), "utf8");
 const CURL = "kubectl exec deploy/sleep -- curl --max-time 3";
+
+/** Six connections, one after the other. */
+function sixRequests(url: string): string {
+  return `${CURL} -sf -H "Connection: close" ${Array.from({ length: 6 }, () => url).join(" ")}`;
+}
 
 const MOVING = "backend.example.net";
 /** Its endpoint's name has one address now and another one then. */
@@ -30,6 +35,25 @@ const MOVING_ENTRY = JSON.stringify({
     endpoints: [{ address: MOVING }],
   },
 });
+/** `endpoints`: address -> locality. */
+function nearEntry(endpoints: Readonly<Record<string, string>>): string {
+  return JSON.stringify({
+    apiVersion: "networking.istio.io/v1",
+    kind: "ServiceEntry",
+    metadata: {
+      name: "near",
+      namespace: "default",
+      annotations: { "networking.istio.io/traffic-distribution": "PreferClose" },
+    },
+    spec: {
+      hosts: ["near.example.com"],
+      ports: [{ number: 80, name: "http", protocol: "HTTP", targetPort: 8000 }],
+      resolution: "STATIC",
+      endpoints: Object.entries(endpoints).map(([address, locality]) => ({ address, locality })),
+    },
+  });
+}
+
 /** What two caches keep for 5 s each, and then some on a busy machine. */
 const CHANGE_MS = 40_000;
 
@@ -168,7 +192,7 @@ describe("end to end: a published host", function () {
     await behind("10.244.1.7", "10.244.1.9");
     await eventually(`${CURL} -sf ${url}`, (text) => text.includes("10.244.1.9"));
     await behind("10.244.1.9");
-    const six = Array.from({ length: 6 }, () => `${CURL} -sf ${url}`).join("; echo; ");
+    const six = sixRequests(url);
     await eventually(six, (text) => !text.includes("10.244.1.7"));
     await behind("10.244.1.7");
     await eventually(six, (text) => !text.includes("10.244.1.9"));
@@ -194,6 +218,19 @@ describe("end to end: a published host", function () {
     const { status, out } = await requests;
     expect(status, `${out}\n${world.log}`).to.equal(0);
     expect(out, "requests before the change arrived").to.include("10.244.1.7");
+  });
+
+  it("leads to the pods of the node's own zone first, where the entry wants that", async () => {
+    const url = "http://near.example.com/which";
+    const six = sixRequests(url);
+    const [here, there] = [`r1/${NODE_ZONE}`, "r1/far"];
+    await world.apply(nearEntry({ "10.244.1.7": there, "10.244.1.9": here }));
+    await eventually(`${CURL} -sf ${url}`, (text) => text.includes("10.244.1.9"));
+    expect(await shell(six)).not.to.include("10.244.1.7");
+    await world.apply(nearEntry({ "10.244.1.7": here, "10.244.1.9": there }));
+    await eventually(six, (text) => !text.includes("10.244.1.9"));
+    await world.apply(nearEntry({ "10.244.1.9": there }));
+    await eventually(six, (text) => !text.includes("10.244.1.7"));
   });
 
   it("ends with the entry, for the address too", async () => {

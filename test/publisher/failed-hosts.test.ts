@@ -16,6 +16,7 @@ const PUBLICATION: Publication = {
   entry: { kind: "ServiceEntry", namespace: "shop", name: "web" },
   entryUid: "1",
   ports: [],
+  prefersZone: false,
   sources: [],
 };
 

@@ -438,6 +438,50 @@ describe("Publisher", () => {
     );
   });
 
+  it("leads clients to their own zone first where the entry wants that, in as many zones as the API server takes", async () => {
+    const annotations = (word: string) => ({
+      "serviceentry-dns.io/publish": "true",
+      "networking.istio.io/traffic-distribution": word,
+    });
+    const endpoints = [
+      { address: "10.1.0.1", locality: "r1/z1/rack" },
+      { address: "10.1.0.2", locality: "r1/z2" },
+      { address: "10.1.0.3", locality: "r1/no zone at all" },
+      { address: "10.1.0.4" },
+    ];
+    const hints = () => {
+      const all = published(server, "EndpointSlice").flatMap(
+        (slice) => slice["endpoints"] as { addresses: string[]; zone?: string; hints?: unknown }[],
+      );
+      return all.map(({ addresses, zone, hints }) => [...addresses, zone, hints]);
+    };
+    const forZone = (name: string) => ({ forZones: [{ name }] });
+    const hinted = [
+      ["10.1.0.1", "z1", forZone("z1")],
+      ["10.1.0.2", "z2", forZone("z2")],
+      ["10.1.0.3", "no zone at all", undefined],
+      ["10.1.0.4", undefined, undefined],
+    ];
+    const plain = hinted.map(([address, zone]) => [address, zone, undefined]);
+    server.apply(kmeshEntry({ endpoints }, { annotations: annotations("PreferClose") }));
+    const replica = await leading();
+    await comes(() => hints().length === 4, "the slice", replica);
+    expect(hints()).to.deep.equal(hinted);
+    server.apply(kmeshEntry({ endpoints }, { annotations: annotations("PreferNetwork") }));
+    await comes(() => hints()[0]![2] === undefined, "no hints", replica);
+    expect(hints()).to.deep.equal(plain);
+    server.apply(kmeshEntry({ endpoints }, { annotations: annotations("PreferSameNode") }));
+    await comes(() => hints()[0]![2] !== undefined, "hints again", replica);
+    expect(hints()).to.deep.equal(hinted);
+    await comes(() => replica.store.all("EndpointSlice").size === 1, "it is seen", replica);
+    const count = writes(server);
+    await replica.close();
+    replicas.splice(0);
+    const after = await leading();
+    await settled(after);
+    expect(writes(server)).to.equal(count);
+  });
+
   it("publishes nothing that is not chosen, and says why where it was asked for", async () => {
     server.apply(namespace("tenant"));
     const of = (name: string, spec: object, metadata: object = {}) =>

@@ -147,13 +147,19 @@ describe("published objects in a real API server", function () {
           ],
           endpoints: [
             { address: "10.1.0.1", locality: "r1/z1" },
-            { address: "2001:db8::1" },
+            { address: "2001:db8::1", locality: "r1/no name of a zone" },
             { address: "10.1.0.2", ports: { HTTP_Web: 9000 } },
             { address: "10.96.77.77" },
             { address: "169.254.169.254" },
           ],
         },
-        { name: "odd" },
+        {
+          name: "odd",
+          annotations: {
+            "serviceentry-dns.io/publish": "true",
+            "networking.istio.io/traffic-distribution": "PreferClose",
+          },
+        },
       ),
     );
     const replica = await start();

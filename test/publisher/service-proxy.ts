@@ -75,6 +75,8 @@ export class ServiceProxy {
 const KUBE_PROXY = process.env["KUBE_PROXY"] || undefined;
 const START_MS = 30_000;
 const NODE_NAME = "node";
+/** Where every pod is. */
+export const NODE_ZONE = "z1";
 /**
  * What kube-proxy must find: the node, whose address it begins with, and the Services of the servers that pods ask,
  * for it drops what goes to an address of the Services' range that no Service has.
@@ -83,7 +85,7 @@ const NODE_OBJECTS = [
   {
     apiVersion: "v1",
     kind: "Node",
-    metadata: { name: NODE_NAME },
+    metadata: { name: NODE_NAME, labels: { "topology.kubernetes.io/zone": NODE_ZONE } },
     status: { addresses: [{ type: "InternalIP", address: "169.254.1.1" }] },
   },
   ...dnsService("kube-dns", CORE_DNS_ADDRESS, CORE_DNS_POD_ADDRESS),
@@ -138,6 +140,7 @@ interface Slice extends Named {
   readonly endpoints: readonly {
     readonly addresses: readonly string[];
     readonly conditions?: { readonly ready?: boolean };
+    readonly hints?: { readonly forZones?: readonly { readonly name: string }[] };
   }[];
 }
 
@@ -157,13 +160,20 @@ function rulesOf(services: readonly Service[], slices: readonly Slice[]): string
         slice.metadata.labels?.["kubernetes.io/service-name"] === metadata.name,
     );
     for (const port of spec.ports ?? []) {
-      const targets = own.flatMap(({ ports, endpoints }) => {
+      const ready = own.flatMap(({ ports, endpoints }) => {
         const target = ports.find(
           (each) => (each.name ?? "") === (port.name ?? "") && each.protocol === port.protocol,
         );
-        const ready = endpoints.filter(({ conditions }) => conditions?.ready !== false);
-        return target === undefined ? [] : ready.map(({ addresses: [to] }) => `${to}:${target.port}`);
+        if (target === undefined) return [];
+        const those = endpoints.filter(({ conditions }) => conditions?.ready !== false);
+        return those.map(({ addresses: [to], hints }) => ({
+          to: `${to}:${target.port}`,
+          zones: hints?.forZones,
+        }));
       });
+      const near = ready.filter(({ zones }) => zones?.some(({ name }) => name === NODE_ZONE));
+      const isNearFirst = near.length > 0 && ready.every(({ zones }) => zones !== undefined);
+      const targets = (isNearFirst ? near : ready).map(({ to }) => to);
       if (targets.length === 0) continue;
       const first = chains.length;
       const protocol = port.protocol.toLowerCase();

@@ -30,6 +30,7 @@ function publication(...sources: readonly PublishedSource[]): Publication {
     entry: { kind: "ServiceEntry", namespace: "default", name: "e" },
     entryUid: "u",
     ports: [port(80), port(53, "dns", "UDP")],
+    prefersZone: false,
     sources,
   };
 }
