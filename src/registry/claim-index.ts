@@ -27,8 +27,8 @@ type Kept<Plan> = Plan | ServiceEntry;
 
 export class ClaimIndex {
   #context: PlanContext;
-  /** The last one that was made again: an entry's hosts are asked for one after the other. */
-  #replanned: EntryPlan | undefined;
+  /** The last one that was made: an entry is asked for several times in a row. */
+  #lastPlan: EntryPlan | undefined;
   readonly #quota: NamespaceQuota<HostName>;
   readonly #entries = new Map<ObjectKey, Kept<EntryPlan>>();
   readonly #entriesByNamespace = new Map<Namespace, Set<ObjectKey>>();
@@ -45,16 +45,16 @@ export class ClaimIndex {
   /** Entries planned from now on follow these settings; `change` each known one. */
   updateSettings(settings: RegistrySettings): void {
     this.#context = { ...this.#context, settings };
-    this.#replanned = undefined;
+    this.#lastPlan = undefined;
     this.#quota.setLimit(settings.hostsPerNamespace);
   }
 
   /** The entry came, changed or (undefined) went, or what its plan depends on besides it is another. */
   change(key: ObjectKey, entry: ServiceEntry | undefined): ClaimChange {
-    this.#replanned = undefined;
     const kept = this.#entries.get(key);
     const before = kept === undefined ? NOTHING : noted(kept);
     const plan = entry && planEntry(entry, this.#context);
+    this.#lastPlan = plan;
     const after = plan === undefined ? NOTHING : noted(plan);
     const hosts = new Set<HostName>();
     const namespace = (entry ?? (kept === undefined ? undefined : entryOf(kept)))?.ref.namespace;
@@ -156,8 +156,8 @@ export class ClaimIndex {
 
   #planned(kept: Kept<EntryPlan>): EntryPlan {
     if (!("ref" in kept)) return kept;
-    if (this.#replanned?.entry !== kept) this.#replanned = planEntry(kept, this.#context);
-    return this.#replanned;
+    if (this.#lastPlan?.entry !== kept) this.#lastPlan = planEntry(kept, this.#context);
+    return this.#lastPlan;
   }
 
   #claim(key: ObjectKey, claim: Kept<HostPlan>, plan: HostPlan): void {

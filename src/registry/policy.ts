@@ -87,8 +87,11 @@ const MIN_WILDCARD_LABELS = 2;
 /** `pod.service.namespace`. */
 const MAX_SHORT_NAME_LABELS = 3;
 
-/** Host names are ASCII; the list has internationalised domains in their own script. */
-const DELEGATED: ReadonlySet<string> = new Set(tlds.map((domain) => domainToASCII(domain)));
+const ASCII_LABEL = /^[a-z0-9-]+$/;
+/** Host names are ASCII; the list has internationalised domains in their own script. Most need no conversion, which is slow. */
+const DELEGATED: ReadonlySet<string> = new Set(
+  tlds.map((domain) => (ASCII_LABEL.test(domain) ? domain : domainToASCII(domain))),
+);
 
 const NONE_ALLOWED: readonly IpPrefix[] = [];
 
