@@ -2,7 +2,6 @@
 
 import { inspect } from "node:util";
 import { isMap, isScalar, LineCounter, parseDocument } from "yaml";
-import { z } from "zod";
 import { type RawSetting, type SourceReading, unknownSetting } from "./raw-setting.ts";
 import { remedyOf } from "./setting-value.ts";
 import { isList, isSettingKey, isStructured, type SettingSpec, settingSpec } from "./settings.ts";
@@ -44,8 +43,8 @@ export function readSettingsText(text: string, path: string): SourceReading {
       faults.push(settingFault("FileSyntax", { setting: key, origin }, fault, QUOTE_REMEDY));
       continue;
     }
-    const shape = shapeOf(spec).safeParse(written);
-    if (shape.success) settings.push({ key, texts: shape.data, origin });
+    const texts = textsOf(spec, written);
+    if (texts !== undefined) settings.push({ key, texts, origin });
     else faults.push(shapeFault(key, spec, written, origin));
   }
   return { settings, faults };
@@ -64,33 +63,28 @@ export function unreadableFile(path: string, origin: Origin, reason: string): Se
 
 const QUOTE_REMEDY = "A text that begins with * stands in quotes; write no aliases.";
 
-const textOf = (value: string | number | boolean) => [String(value)];
-const NUMBER_SHAPE = z.union([z.number(), z.string()]).transform(textOf);
-const BOOLEAN_SHAPE = z.union([z.boolean(), z.string()]).transform(textOf);
-const TEXT_SHAPE = z.string().transform(textOf);
-/** Of any shape: the value's own parser looks into it. */
-const STRUCTURE_SHAPE = z.union([
-  TEXT_SHAPE,
-  z.looseObject({}).transform((value) => [JSON.stringify(value)]),
-  z.array(z.unknown()).transform((value) => [JSON.stringify(value)]),
-]);
-const LIST_SHAPE = z.union([z.string().transform(textOf), z.array(z.string())]);
-
-/** What YAML may hold for a setting; gives the texts. A number or boolean may also stand in quotes. */
-function shapeOf(spec: SettingSpec): z.ZodType<readonly string[]> {
-  if (isList(spec)) return LIST_SHAPE;
-  if (isStructured(spec)) return STRUCTURE_SHAPE;
+/** What YAML may hold for a setting, as texts; undefined: it holds something else. */
+function textsOf(spec: SettingSpec, written: unknown): readonly string[] | undefined {
+  if (typeof written === "string") return [written];
+  if (isList(spec)) return isTexts(written) ? written : undefined;
+  // Of any shape: the value's own parser looks into it.
+  if (isStructured(spec))
+    return typeof written === "object" && written !== null ? [JSON.stringify(written)] : undefined;
   switch (spec.kind) {
     case "integer":
     case "wholeSeconds":
     case "seconds":
     case "octets":
-      return NUMBER_SHAPE;
+      return Number.isFinite(written) ? [String(written)] : undefined;
     case "boolean":
-      return BOOLEAN_SHAPE;
+      return typeof written === "boolean" ? [String(written)] : undefined;
     default:
-      return TEXT_SHAPE;
+      return undefined;
   }
+}
+
+function isTexts(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((each) => typeof each === "string");
 }
 
 function shapeFault(key: string, spec: SettingSpec, written: unknown, origin: Origin): SettingFault {
