@@ -13,11 +13,12 @@ import {
   WriteCounts,
 } from "../src/cluster/metrics.ts";
 import { settingsPage } from "../src/config/settings-page.ts";
-import { dataPlaneSeries } from "../src/data-plane.ts";
+import { dataPlaneSeries } from "../src/data-plane-series.ts";
 import { MeshStore } from "../src/mesh/mesh-store.ts";
 import { ProblemBook } from "../src/mesh/problem.ts";
 import { registerPublisherMetrics } from "../src/publisher/metrics.ts";
-import { RefresherMetrics, registerRefresherMetrics } from "../src/refresher/metrics.ts";
+import { RefresherCounts } from "../src/refresher/counts.ts";
+import { registerRefresherMetrics } from "../src/refresher/metrics.ts";
 import { registerRegistryMetrics } from "../src/registry/metrics.ts";
 import { registerReporterMetrics } from "../src/reporter/metrics.ts";
 import { SharedSeries } from "../src/series.ts";
@@ -55,7 +56,7 @@ async function currentMetricsPage(): Promise<string> {
   const metrics = createMetrics({ version: "", listenPorts: () => [] });
   const definitions = dataPlaneSeries({ upstreams: [], clusterUpstreams: [] });
   metrics.addSharedSeries(definitions, () => [new SharedSeries(definitions)]);
-  registerRefresherMetrics(metrics.registry, new RefresherMetrics(), () => ({
+  registerRefresherMetrics(metrics.registry, new RefresherCounts(), () => ({
     inFlight: 0,
     backoff: 0,
     oldestSuccessAgeSeconds: 0,

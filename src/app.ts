@@ -5,47 +5,35 @@
  */
 
 import { setTimeout } from "node:timers/promises";
-import { apiActions } from "./app-actions.ts";
-import { logCondition, logProblem, problemReports } from "./app-log.ts";
-import { ClusterAccessError, connectCluster, findClusterAccess } from "./cluster/connection.ts";
-import { registerClusterMetrics, registerWriteMetrics, WriteCounts } from "./cluster/metrics.ts";
-import { ClusterWriters } from "./cluster-writers.ts";
+import type { AppEndpoints } from "./app-endpoints.ts";
+import { logCondition, logProblem } from "./app-log.ts";
+import type { ClusterWriters } from "./cluster-writers.ts";
 import type { LoadedSettings, SettingsInputs } from "./config/load-settings.ts";
 import type { Settings } from "./config/settings.ts";
 import { watchSettings } from "./config/watch-settings.ts";
 import { DataPlanes, giveWay } from "./data-planes.ts";
-import { createExplain, type Explain } from "./explain/explain.ts";
 import { LoopLog } from "./forwarder/loop-log.ts";
 import { MemoryReturn } from "./memory-return.ts";
 import { MeshStore } from "./mesh/mesh-store.ts";
 import { ProblemBook, problem } from "./mesh/problem.ts";
 import {
   clientSettings,
-  dataPlaneSettings,
   needSettings,
   publishNeedSettings,
   refresherSettings,
   registrySettings,
 } from "./part-settings.ts";
-import { registerPublisherMetrics } from "./publisher/metrics.ts";
 import { PublishedHosts } from "./publisher/published-hosts.ts";
 import { ClusterNamesCheck } from "./refresher/cluster-names-check.ts";
 import { createCaresLookup } from "./refresher/lookup.ts";
-import { registerRefresherMetrics } from "./refresher/metrics.ts";
 import { Refresher } from "./refresher/refresher.ts";
 import { Clients } from "./registry/clients.ts";
-import { registerRegistryMetrics } from "./registry/metrics.ts";
 import { Registry } from "./registry/registry.ts";
-import { registerReporterMetrics } from "./reporter/metrics.ts";
 import { type Closeable, systemClock, systemRandom } from "./runtime.ts";
 import { packClientDelta } from "./table/client-delta.ts";
-import { createAdminServer, createApiServer } from "./telemetry/admin-server.ts";
-import { type StatusReport, statusReport } from "./telemetry/api-status.ts";
 import { createLogger, type LevelledLogger } from "./telemetry/log.ts";
-import { createMetrics, type Metrics } from "./telemetry/metrics.ts";
-import { ClusterSource } from "./watcher/cluster-source.ts";
-import { FolderSource } from "./watcher/folder-source.ts";
-import { registerSnapshotMetrics, registerWatcherMetrics } from "./watcher/metrics.ts";
+import type { ClusterSource } from "./watcher/cluster-source.ts";
+import type { FolderSource } from "./watcher/folder-source.ts";
 import { Snapshot } from "./watcher/snapshot.ts";
 
 export interface AppOptions {
@@ -65,23 +53,22 @@ export class App {
     this.#writers?.noteProblem(each);
   });
   readonly #store = new MeshStore();
-  /** Undefined before the start. */
-  #source: FolderSource | ClusterSource | undefined;
+  readonly #startedAtMs = systemClock.wallMs();
+  /** Undefined before the start, as is the next. */
+  #endpoints: AppEndpoints | undefined;
+  /** Undefined where manifests are served. */
+  #cluster: ClusterSource | undefined;
   /** Undefined where there is no cluster, or nothing to write to it. */
   #writers: ClusterWriters | undefined;
   readonly #published: PublishedHosts;
-  readonly #writeCounts = new WriteCounts();
   /** Undefined where none is kept. */
   #snapshot: Snapshot | undefined;
   readonly #refresher: Refresher;
   readonly #registry: Registry;
   readonly #clients: Clients;
   readonly #dataPlanes: DataPlanes;
-  readonly #explain: Explain;
   readonly #loops: LoopLog;
   readonly #clusterNames: ClusterNamesCheck;
-  readonly #metrics: Metrics;
-  readonly #observeWritten: (milliseconds: number) => void;
   /** What runs, in the order in which it was started. */
   readonly #running: Closeable[] = [];
   #settings: Settings;
@@ -114,29 +101,6 @@ export class App {
       onTouched: (name, family, expiresAtMs) => this.#registry.resolutionTouched(name, family, expiresAtMs),
     });
 
-    this.#metrics = createMetrics({
-      version,
-      isReady: () => this.#isReady,
-      listenPorts: () => this.#dataPlanes.bound().map(({ port }) => port),
-    });
-    const { registry: register } = this.#metrics;
-    registerWatcherMetrics(register, this.#store, this.#problems, clock.wallMs);
-    registerRefresherMetrics(register, this.#refresher.metrics, () => this.#refresher.gauges());
-    registerClusterMetrics(register, () =>
-      this.#source instanceof ClusterSource ? this.#source.watches() : [],
-    );
-    registerSnapshotMetrics(register, () => this.#snapshot?.ageSeconds);
-    registerWriteMetrics(register, this.#writeCounts, () => this.#writers?.isLeading ?? false);
-    registerReporterMetrics(register, () => this.#writers?.reporterNumbers());
-    this.#observeWritten = registerPublisherMetrics(register, () =>
-      this.#writers?.publisherNumbers(),
-    ).observeWritten;
-    const { observePropagation, observeProgramming } = registerRegistryMetrics(
-      register,
-      () => this.#registry.hostCounts(),
-      clock.wallMs(),
-    );
-
     this.#dataPlanes = new DataPlanes({
       settings,
       version,
@@ -146,8 +110,6 @@ export class App {
       isSynced: () => this.#isSynced,
       onLoop: (upstream) => this.#loops.note(upstream),
     });
-    this.#metrics.addSharedSeries([...this.#dataPlanes.definitions], () => this.#dataPlanes.series());
-
     this.#published = new PublishedHosts({
       mode: settings.publish,
       store: this.#store,
@@ -172,8 +134,8 @@ export class App {
         logCondition(logger, change, this.#isReady);
         this.#writers?.noteCondition(change, this.#registry.lastErrorOf(change.host));
       },
-      onPropagated: observePropagation,
-      onProgrammed: observeProgramming,
+      onPropagated: (milliseconds) => this.#endpoints?.observers.observePropagation(milliseconds),
+      onProgrammed: (...written) => this.#endpoints?.observers.observeProgramming(...written),
       ...(options.source === "kubernetes" ? { publishing: this.#published } : {}),
     });
     this.#clients = new Clients({
@@ -181,16 +143,6 @@ export class App {
       settings: clientSettings(settings),
       clock,
       emit: (delta) => this.#dataPlanes.post({ kind: "clients", delta: packClientDelta(delta) }),
-    });
-    this.#explain = createExplain({
-      registry: this.#registry,
-      clients: this.#clients,
-      store: this.#store,
-      problems: this.#problems,
-      clock,
-      random: systemRandom,
-      settings: () => dataPlaneSettings(this.#settings, version),
-      isSynced: () => this.#isSynced,
     });
     this.#loops = new LoopLog({
       clock,
@@ -208,36 +160,24 @@ export class App {
    */
   async start(): Promise<void> {
     const { inputs, loaded } = this.#options;
-    const { admin, api } = loaded.settings;
     const log = this.#logger;
     try {
-      await this.#run(
-        createAdminServer({ address: admin, log, ready: () => this.#missing(), metrics: this.#metrics }),
-      );
-      await this.#run(
-        createApiServer({
-          address: api,
-          log,
-          hosts: () => ({ version: this.#registry.version, hosts: this.#registry.hosts() }),
-          problems: () => problemReports(this.#problems),
-          status: () => this.#status(),
-          explain: this.#explain,
-          actions: apiActions({
-            registry: this.#registry,
-            refresher: this.#refresher,
-            dataPlanes: this.#dataPlanes,
-            logger: log,
-          }),
-        }),
-      );
-      await this.#run(this.#dataPlanes);
-      this.#askForClusterNames();
+      this.#running.push(this.#dataPlanes);
+      await this.#dataPlanes.launch();
+      // While the threads come up, and before what no answer needs is even loaded.
       const isRestored = this.#restore();
-      if (isRestored) await this.#openAnswers();
-      this.#source = await this.#openSource();
-      if (isRestored) this.#runAside(this.#source);
+      if (isRestored) {
+        await this.#dataPlanes.start();
+        await this.#openAnswers();
+      }
+      await this.#openEndpoints();
+      await this.#dataPlanes.start();
+      this.#throwIfStopping();
+      this.#askForClusterNames();
+      const source = await this.#openSource();
+      if (isRestored) this.#runAside(source);
       else {
-        await this.#run(this.#source);
+        await this.#run(source);
         await this.#openAnswers();
       }
       if (this.#snapshot !== undefined) await this.#run(this.#snapshot);
@@ -248,7 +188,7 @@ export class App {
           current: loaded,
           log,
           onChange: (settings) => this.#update(settings),
-          onRead: (isTaken) => this.#metrics.noteSettingsRead(isTaken),
+          onRead: (isTaken) => this.#endpoints?.noteSettingsRead(isTaken),
         }),
       );
       await this.#run(new MemoryReturn({ clock: systemClock }));
@@ -297,7 +237,7 @@ export class App {
       version,
       store: this.#store,
       names: () => this.#refresher.kept(),
-      isConfirmed: () => this.#source instanceof ClusterSource && this.#source.isLive,
+      isConfirmed: () => this.#cluster?.isLive ?? false,
       clock: systemClock,
       logger: this.#logger,
     });
@@ -312,6 +252,33 @@ export class App {
     await this.#dataPlanes.applied(() => this.#registry.version);
   }
 
+  async #openEndpoints(): Promise<void> {
+    const { AppEndpoints } = await import("./app-endpoints.ts");
+    const endpoints = new AppEndpoints({
+      version: this.#options.version,
+      startedAtMs: this.#startedAtMs,
+      logger: this.#logger,
+      settings: () => this.#settings,
+      store: this.#store,
+      problems: this.#problems,
+      refresher: this.#refresher,
+      registry: this.#registry,
+      clients: this.#clients,
+      dataPlanes: this.#dataPlanes,
+      cluster: () => this.#cluster,
+      writers: () => this.#writers,
+      snapshotAgeSeconds: () => this.#snapshot?.ageSeconds,
+      missing: () => this.#missing(),
+      isReady: () => this.#isReady,
+      isSynced: () => this.#isSynced,
+    });
+    this.#endpoints = endpoints;
+    // Closed last: while the others finish they are still alive, and not ready.
+    this.#running.unshift(endpoints);
+    await endpoints.start();
+    this.#throwIfStopping();
+  }
+
   async #openSource(): Promise<FolderSource | ClusterSource> {
     const { source } = this.#options;
     const parts = {
@@ -321,39 +288,37 @@ export class App {
       logger: this.#logger,
       onSynced: () => {},
     };
-    if (source !== "kubernetes") return new FolderSource({ ...parts, path: source });
-    const access = findClusterAccess(process.env);
-    if (access === undefined) throw new ClusterAccessError(NO_CLUSTER);
-    const client = await connectCluster(access);
-    this.#running.push(client);
-    const { reporter, conditions, virtualRanges } = this.#settings;
-    const { problems, store, logger } = parts;
-    const counts = this.#writeCounts;
-    const settings = needSettings(this.#settings);
-    const publishing = publishNeedSettings(this.#settings);
-    const cluster = new ClusterSource({ ...parts, random: systemRandom, client, settings, publishing });
-    this.#writers = new ClusterWriters({
+    if (source !== "kubernetes") {
+      const { FolderSource } = await import("./watcher/folder-source.ts");
+      return new FolderSource({ ...parts, path: source });
+    }
+    const { openCluster } = await import("./app-cluster.ts");
+    const { writeCounts: counts, observeWritten } = this.#endpoints!;
+    const {
       client,
-      store,
+      source: cluster,
+      writers,
+    } = await openCluster({
+      ...parts,
+      settings: this.#settings,
       counts,
-      logger,
-      reporter,
-      conditions,
       hosts: this.#published,
-      publishing: {
-        problems,
-        isComplete: () => this.#isSynced && cluster.missing().length === 0,
-        mayDelete: () => cluster.isConnected("ServiceEntry") && cluster.isConnected("Namespace"),
-        virtualRanges: virtualRanges ?? [],
-        onWritten: this.#observeWritten,
-      },
+      isSynced: () => this.#isSynced,
+      observeWritten,
     });
+    this.#running.push(client);
+    this.#cluster = cluster;
+    this.#writers = writers;
     return cluster;
   }
 
   async #run(part: Closeable & { start(): Promise<unknown> }): Promise<void> {
     this.#running.push(part);
     await part.start();
+    this.#throwIfStopping();
+  }
+
+  #throwIfStopping(): void {
     if (this.#isStopping) throw new Error("stopped before it was ready");
   }
 
@@ -371,7 +336,6 @@ export class App {
     this.#clients.close();
     this.#published.close();
     this.#registry.close();
-    this.#metrics.close();
   }
 
   #update(settings: Settings): void {
@@ -381,10 +345,8 @@ export class App {
     this.#published.mode = settings.publish;
     this.#registry.updateSettings(registrySettings(settings));
     this.#clients.updateSettings(clientSettings(settings));
-    if (this.#source instanceof ClusterSource) {
-      this.#source.updateSettings(needSettings(settings), publishNeedSettings(settings));
-      this.#writers?.updateSettings({ virtualRanges: settings.virtualRanges ?? [] });
-    }
+    this.#cluster?.updateSettings(needSettings(settings), publishNeedSettings(settings));
+    this.#writers?.updateSettings({ virtualRanges: settings.virtualRanges ?? [] });
     this.#dataPlanes.updateSettings(settings);
     this.#askForClusterNames();
   }
@@ -413,23 +375,12 @@ export class App {
     this.#logger.info({ component: "dns.server", listening: this.listening, hosts }, "ready");
   }
 
-  #status(): Promise<StatusReport> {
-    return statusReport({
-      registry: this.#metrics.registry,
-      version: this.#options.version,
-      missing: () => this.#missing(),
-      tableVersion: () => this.#registry.version,
-      nowMs: systemClock.wallMs,
-    });
-  }
-
   /** What keeps us from being ready; once ready, only stopping ends it. */
   #missing(): readonly string[] {
     if (this.#isReady) return [];
     if (!this.#isSynced) {
-      return this.#source instanceof ClusterSource
-        ? this.#source.missing()
-        : ["the manifests have not been read"];
+      if (this.#options.source !== "kubernetes") return ["the manifests have not been read"];
+      return this.#cluster?.missing() ?? ["the API server has not been asked"];
     }
     if (this.#dataPlanes.isBehind(this.#registry.version)) return ["a data plane has not applied the table"];
     const [upstream] = this.#loops.present;
@@ -437,7 +388,3 @@ export class App {
     return ["the server is stopping"];
   }
 }
-
-const NO_CLUSTER =
-  "source kubernetes: there is no cluster to be found, neither by KUBECONFIG nor as a pod's service account nor in " +
-  "~/.kube/config; for a file or folder of manifests give --source PATH";

@@ -5,19 +5,18 @@
 
 import { isMainThread, parentPort, workerData } from "node:worker_threads";
 import type { SocketAddress } from "./config/socket-address.ts";
+import { type DataPlaneRole, dataPlaneSeries } from "./data-plane-series.ts";
 import { type ConfigurableForwarder, createForwarder } from "./forwarder/forwarder.ts";
 import type { LoopProbeOptions } from "./forwarder/loop-watch.ts";
-import { forwarderSeries } from "./forwarder/metrics.ts";
 import { openBatchBackEnd } from "./native/batch-back-end.ts";
 import type { BatchHandles } from "./native/batch-sockets.ts";
-import { BATCH_SERIES } from "./native/metrics.ts";
 import { assertNever, type Clock, type Random, systemClock, systemRandom } from "./runtime.ts";
-import { type SeriesDefinition, SharedSeries } from "./series.ts";
+import { SharedSeries } from "./series.ts";
 import { DgramBackEnd } from "./server/dgram-back-end.ts";
 import { Engine } from "./server/engine.ts";
 import type { ServerIdentity } from "./server/identity.ts";
 import { type BoundAddress, type ListenAddress, ListenError } from "./server/listen-address.ts";
-import { QUERY_SERIES, QueryMetrics } from "./server/metrics.ts";
+import { QueryMetrics } from "./server/metrics.ts";
 import type { DatagramListener, SocketBackEnd } from "./server/socket-back-end.ts";
 import { openTcpListener, type TcpListener } from "./server/tcp-listener.ts";
 import { ClientIndex, ClientKind, type SuffixAnswer } from "./table/client-index.ts";
@@ -28,12 +27,9 @@ import type { IpPrefix } from "./wire/ip-address.ts";
 
 export type { BoundAddress, ListenAddress } from "./server/listen-address.ts";
 
-const ROLES = ["udp", "tcp"] as const;
-type Role = (typeof ROLES)[number];
-
 /** One thread's, given when it starts. */
 export interface DataPlaneOptions {
-  readonly role: Role;
+  readonly role: DataPlaneRole;
   readonly listen: readonly ListenAddress[];
   /** Several threads of this role share the port. */
   readonly reusePort: boolean;
@@ -140,24 +136,6 @@ const SYSTEM_PARTS: DataPlaneParts = { clock: systemClock, random: systemRandom,
 const MAX_HELD = 4096;
 /** For what is in flight when the thread is told to close; a client waits no longer than this for any reply. */
 const CLOSE_MS = 5000;
-
-/** All numbers of one data-plane thread. */
-export function dataPlaneSeries(
-  settings: Pick<DataPlaneSettings, "upstreams" | "clusterUpstreams">,
-): SeriesDefinition[] {
-  return [
-    ...QUERY_SERIES,
-    ...forwarderSeries(settings),
-    ...BATCH_SERIES,
-    {
-      name: "event_loop_lag_seconds",
-      help: "Longest delay of a data-plane thread's event loop in the last second; of a batching one its longest turn.",
-      type: "gauge",
-      across: "max",
-      labels: { thread: ROLES },
-    },
-  ];
-}
 
 /**
  * Builds the parts, listens and serves until it is told to close; everything it has to say goes to `port`.

@@ -7,13 +7,8 @@ import { randomBytes } from "node:crypto";
 import { isIPv6 } from "node:net";
 import { setPriority } from "node:os";
 import type { Settings } from "./config/settings.ts";
-import {
-  type BoundAddress,
-  type DataPlaneOptions,
-  type DataPlaneSettings,
-  dataPlaneSeries,
-  type ToDataPlane,
-} from "./data-plane.ts";
+import type { BoundAddress, DataPlaneOptions, DataPlaneSettings, ToDataPlane } from "./data-plane.ts";
+import { dataPlaneSeries } from "./data-plane-series.ts";
 import { DataPlaneStartError, DataPlaneThread, type DataPlaneThreadOptions } from "./data-plane-thread.ts";
 import { chooseBackEnd } from "./native/choose-back-end.ts";
 import { NativeUnavailableError } from "./native/system-calls.ts";
@@ -33,6 +28,8 @@ export class DataPlanes implements Closeable {
   readonly definitions: readonly SeriesDefinition[];
   readonly #options: DataPlanesOptions;
   readonly #threads: readonly { readonly thread: DataPlaneThread; readonly series: SharedSeries }[];
+  /** Undefined before the launch. */
+  #starts: readonly Promise<void>[] | undefined;
   #isClosed = false;
   #tellApplied = () => {};
 
@@ -69,13 +66,18 @@ export class DataPlanes implements Closeable {
     });
   }
 
-  /** One after the other: the first that cannot listen is the one that is told of. */
-  async start(): Promise<void> {
+  /** Resolves when the threads are coming up, which they do on their own, whatever this thread does meanwhile. */
+  async launch(): Promise<void> {
     await this.#openSockets();
-    for (const { thread } of this.#threads) {
-      await thread.start();
-      if (this.#isClosed) return;
-    }
+    this.#starts = this.#threads.map(({ thread }) => thread.start());
+    // Told by `start`.
+    for (const each of this.#starts) each.catch(() => {});
+  }
+
+  /** Resolves when every thread listens; of those that cannot the first one is told of. */
+  async start(): Promise<void> {
+    if (this.#starts === undefined) await this.launch();
+    for (const each of this.#starts ?? []) await each;
   }
 
   /** Where UDP is served in batches: its sockets are made here, so that they outlive a thread. */
@@ -126,6 +128,8 @@ export class DataPlanes implements Closeable {
 
   async close(): Promise<void> {
     this.giveUp();
+    // One that still comes up could not be told to close.
+    await Promise.allSettled(this.#starts ?? []);
     for (const { thread } of this.#threads.toReversed()) await thread.close();
   }
 

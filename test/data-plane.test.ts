@@ -9,11 +9,11 @@ import {
   type DataPlaneOptions,
   type DataPlaneParts,
   type DataPlaneSettings,
-  dataPlaneSeries,
   type FromDataPlane,
   startDataPlane,
   type ToDataPlane,
 } from "../src/data-plane.ts";
+import { dataPlaneSeries } from "../src/data-plane-series.ts";
 import { labelSets, SharedSeries } from "../src/series.ts";
 import { Rcode } from "../src/wire/constants.ts";
 import type { Message } from "../src/wire/message.ts";

@@ -16,7 +16,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   table: ["wire", "mesh"],
   forwarder: ["wire"],
   server: ["table", "forwarder", "wire"],
-  "data-plane.ts": ["server", "native", "table", "forwarder", "wire", "config"],
+  "data-plane.ts": ["server", "native", "table", "forwarder", "wire", "config", "data-plane-series.ts"],
+  "data-plane-series.ts": ["server", "native", "forwarder"],
   "data-plane-thread.ts": ["data-plane.ts", "native", "server"],
   refresher: ["mesh", "wire"],
   cluster: ["config"],
@@ -28,12 +29,21 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   explain: ["server", "table", "registry", "mesh", "wire"],
   telemetry: ["config"],
   cli: ["config", "watcher", "publisher", "registry", "mesh", "wire", "part-settings.ts"],
-  "data-planes.ts": ["config", "native", "data-plane.ts", "data-plane-thread.ts", "part-settings.ts"],
+  "data-planes.ts": [
+    "config",
+    "native",
+    "data-plane.ts",
+    "data-plane-series.ts",
+    "data-plane-thread.ts",
+    "part-settings.ts",
+  ],
   "memory-return.ts": ["native"],
   "part-settings.ts": ["config", "data-plane.ts", "refresher", "registry", "watcher"],
   "cluster-writers.ts": ["cluster", "mesh", "publisher", "registry", "reporter"],
   "app-actions.ts": ["config", "data-planes.ts", "refresher", "registry", "telemetry", "wire"],
   "app-log.ts": ["mesh", "registry", "telemetry"],
+  "app-cluster.ts": ["cluster", "cluster-writers.ts", "config", "part-settings.ts", "watcher"],
+  "app-endpoints.ts": ["*"],
   "app.ts": ["*"],
   "main.ts": ["app.ts", "cli", "config"],
 };
@@ -110,6 +120,21 @@ function violations(imports: readonly Import[]): string[] {
   });
 }
 
+/** Files of src/ and packages that a file loads at once: without types, and without what waits to be called for. */
+function loadedWith(entry: string): ReadonlySet<string> {
+  const loaded = new Set<string>([entry]);
+  for (const file of loaded) {
+    if (!file.endsWith(".ts")) continue;
+    const text = readFileSync(join(SOURCES, file), "utf8").replaceAll(
+      /^(im|ex)port type [^;]*;|\bimport\(/gm,
+      "",
+    );
+    for (const specifier of importsOf(text))
+      loaded.add(specifier.startsWith(".") ? join(dirname(file), specifier) : specifier);
+  }
+  return loaded;
+}
+
 describe("import table", () => {
   it("holds for every import line of src/", () => {
     const imports = allImports();
@@ -128,6 +153,21 @@ describe("import table", () => {
     for (const [file, specifier, message] of cases) {
       expect(violations([{ file, home: file.split("/")[0]!, specifier }])).to.deep.equal([message]);
     }
+  });
+
+  it("keeps from a start what the first answers do not need", () => {
+    const loaded = loadedWith("main.ts");
+    expect(loaded.size).to.be.greaterThan(50);
+    for (const each of [
+      "prom-client",
+      "zod",
+      "js-yaml",
+      "node:http",
+      "server/engine.ts",
+      "explain/explain.ts",
+    ])
+      expect(loaded).not.to.include(each);
+    expect(loadedWith("app-endpoints.ts")).to.include("prom-client");
   });
 
   it("reads every form of an import line", () => {

@@ -91,8 +91,8 @@ async function step(clock: FakeClock): Promise<void> {
   await new Promise((resolve) => setImmediate(resolve));
 }
 
-function lateLookups({ metrics }: Refresher): number {
-  const { bounds, counts } = metrics.latenessSeconds;
+function lateLookups({ counts: { latenessSeconds } }: Refresher): number {
+  const { bounds, counts } = latenessSeconds;
   return counts.slice(bounds.indexOf(1) + 1).reduce((sum, count) => sum + count, 0);
 }
 

@@ -1,82 +1,12 @@
-/** What the refresher counts, as plain numbers; `registerRefresherMetrics` shows them to a scrape. */
+/** How a scrape sees what the refresher counts. */
 
 import { Counter, Gauge, type Metric, type Registry } from "prom-client";
-import type { LookupFailure } from "../mesh/resolution.ts";
-
-/** Values of the label `result`; "changed" and "unchanged" are about the set of addresses. */
-export const REFRESH_RESULTS = [
-  "changed",
-  "unchanged",
-  "nxdomain",
-  "nodata",
-  "timeout",
-  "servfail",
-  "refused",
-  "formerr",
-  "notimp",
-  "network",
-  "badresp",
-] as const satisfies readonly ("changed" | "unchanged" | "nxdomain" | "nodata" | LookupFailure)[];
-export type RefreshResult = (typeof REFRESH_RESULTS)[number];
-
-/** The state of things at the moment of a scrape. */
-export interface RefresherGauges {
-  /** Lookups that run. */
-  readonly inFlight: number;
-  /** Names and families whose last lookup failed: they wait for a retry. */
-  readonly backoff: number;
-  /** Since the last answer (addresses or a denial) of the one that waits for longest; 0: there is none. */
-  readonly oldestSuccessAgeSeconds: number;
-}
-
-/** Numbers that only grow. */
-export class RefresherMetrics {
-  readonly refreshes: Record<RefreshResult, number> = {
-    changed: 0,
-    unchanged: 0,
-    nxdomain: 0,
-    nodata: 0,
-    timeout: 0,
-    servfail: 0,
-    refused: 0,
-    formerr: 0,
-    notimp: 0,
-    network: 0,
-    badresp: 0,
-  };
-  /** From the first question to the end of a lookup: fractions of a millisecond up to the 4.5 s limit. */
-  readonly durationSeconds = new Buckets([
-    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5,
-  ]);
-  /** From the due time to the first question. */
-  readonly latenessSeconds = new Buckets([0.001, 0.01, 0.1, 0.5, 1, 5, 10, 30, 60]);
-}
-
-/** A histogram of fixed bounds. */
-export class Buckets {
-  /** Upper bounds, ascending. */
-  readonly bounds: readonly number[];
-  /** Observations per bucket, not cumulative; one more at the end for those above every bound. */
-  readonly counts: number[];
-  sum = 0;
-
-  constructor(bounds: readonly number[]) {
-    this.bounds = bounds;
-    this.counts = Array.from({ length: bounds.length + 1 }, () => 0);
-  }
-
-  observe(value: number): void {
-    let bucket = 0;
-    while (bucket < this.bounds.length && value > this.bounds[bucket]!) bucket += 1;
-    this.counts[bucket]! += 1;
-    this.sum += value;
-  }
-}
+import { type Buckets, REFRESH_RESULTS, type RefresherCounts, type RefresherGauges } from "./counts.ts";
 
 /** Shows the numbers in `registry`, read anew at every scrape. `gauges` is called once per gauge and scrape. */
 export function registerRefresherMetrics(
   registry: Registry,
-  metrics: RefresherMetrics,
+  counts: RefresherCounts,
   gauges: () => RefresherGauges,
 ): void {
   const registers = [registry];
@@ -87,21 +17,21 @@ export function registerRefresherMetrics(
     registers,
     collect() {
       this.reset();
-      for (const result of REFRESH_RESULTS) this.inc({ result }, metrics.refreshes[result]);
+      for (const result of REFRESH_RESULTS) this.inc({ result }, counts.refreshes[result]);
     },
   });
   registry.registerMetric(
     bucketsMetric(
       "serviceentry_dns_refresh_duration_seconds",
       "Time from the first question of a lookup to its end.",
-      metrics.durationSeconds,
+      counts.durationSeconds,
     ),
   );
   registry.registerMetric(
     bucketsMetric(
       "serviceentry_dns_refresh_lateness_seconds",
       "Time from the moment a lookup was due to its first question.",
-      metrics.latenessSeconds,
+      counts.latenessSeconds,
     ),
   );
   const gauge = (name: string, help: string, read: (now: RefresherGauges) => number) =>

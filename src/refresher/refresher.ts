@@ -10,6 +10,7 @@ import { type HostName, isAtOrBelow } from "../wire/host-name.ts";
 import { FAMILIES, type Family } from "../wire/ip-address.ts";
 import { Admission, type Priority } from "./admission.ts";
 import { Attempt, type AttemptEnd } from "./attempt.ts";
+import { RefresherCounts, type RefresherGauges } from "./counts.ts";
 import { keep, recall } from "./kept-knowledge.ts";
 import {
   type Knowledge,
@@ -21,7 +22,6 @@ import {
   nextDelayMs,
 } from "./knowledge.ts";
 import type { Lookup, UpstreamServer } from "./lookup.ts";
-import { type RefresherGauges, RefresherMetrics } from "./metrics.ts";
 import { Schedule } from "./schedule.ts";
 import { logStateChange } from "./state-log.ts";
 import { UpstreamOrder } from "./upstream-order.ts";
@@ -75,7 +75,7 @@ interface Target {
 }
 
 export class Refresher implements Closeable {
-  readonly metrics = new RefresherMetrics();
+  readonly counts = new RefresherCounts();
   readonly #options: RefresherOptions;
   #settings: RefresherSettings;
   #clusterUpstreams: UpstreamOrder;
@@ -300,7 +300,7 @@ export class Refresher implements Closeable {
   #start(target: Target, startedAtMs: MonotonicMs): void {
     const { lookup, clock } = this.#options;
     const upstreams = this.#upstreamsOf(target);
-    this.metrics.latenessSeconds.observe((startedAtMs - target.dueAtMs) / 1000);
+    this.counts.latenessSeconds.observe((startedAtMs - target.dueAtMs) / 1000);
     target.attempt = new Attempt({
       name: target.name,
       family: target.family,
@@ -327,8 +327,8 @@ export class Refresher implements Closeable {
     this.#admission.ended(target);
     const before = target.knowledge;
     const after = learn(before, end, nowMs, this.#settings.maxStaleMs);
-    this.metrics.durationSeconds.observe((nowMs - startedAtMs) / 1000);
-    this.metrics.refreshes[refreshResult(before, after, end)] += 1;
+    this.counts.durationSeconds.observe((nowMs - startedAtMs) / 1000);
+    this.counts.refreshes[refreshResult(before, after, end)] += 1;
     this.#lookups.set(target, nowMs + nextDelayMs(after, random));
     this.#know(target, after);
     this.#run();

@@ -10,11 +10,11 @@ import { AssertionError, expect } from "chai";
 import {
   type BoundAddress,
   type DataPlaneSettings,
-  dataPlaneSeries,
   type FromDataPlane,
   startDataPlane,
   type ToDataPlane,
 } from "../../src/data-plane.ts";
+import { dataPlaneSeries } from "../../src/data-plane-series.ts";
 import { SharedSeries } from "../../src/series.ts";
 import type { HostRecord } from "../../src/table/host-record.ts";
 import { FakeClock } from "../support/fake-clock.ts";

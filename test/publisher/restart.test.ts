@@ -4,10 +4,10 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
-import { until } from "../cluster/fixture.ts";
 import { addresses } from "../support/ask.ts";
 import { freePort, Program } from "../support/program.ts";
 import type { ScriptedApiServer } from "../support/scripted-api-server.ts";
+import { until } from "../support/waiting.ts";
 import { kmeshEntry, published, publishingCluster } from "./replica.ts";
 
 describe("a published host over a restart", function () {

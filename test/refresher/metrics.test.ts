@@ -1,14 +1,15 @@
 import { expect } from "chai";
 import { Registry } from "prom-client";
-import { REFRESH_RESULTS, RefresherMetrics, registerRefresherMetrics } from "../../src/refresher/metrics.ts";
+import { REFRESH_RESULTS, RefresherCounts } from "../../src/refresher/counts.ts";
+import { registerRefresherMetrics } from "../../src/refresher/metrics.ts";
 
 describe("the refresher's metrics", () => {
   const registered = () => {
     const registry = new Registry();
-    const metrics = new RefresherMetrics();
+    const counts = new RefresherCounts();
     const gauges = { inFlight: 0, backoff: 0, oldestSuccessAgeSeconds: 0 };
-    registerRefresherMetrics(registry, metrics, () => gauges);
-    return { registry, metrics, gauges };
+    registerRefresherMetrics(registry, counts, () => gauges);
+    return { registry, counts, gauges };
   };
   const lines = async (registry: Registry) => (await registry.metrics()).split("\n");
 
@@ -28,13 +29,13 @@ describe("the refresher's metrics", () => {
   });
 
   it("show the numbers of the moment at every scrape, each once", async () => {
-    const { registry, metrics, gauges } = registered();
-    metrics.refreshes.changed = 3;
-    metrics.durationSeconds.observe(0.02);
+    const { registry, counts, gauges } = registered();
+    counts.refreshes.changed = 3;
+    counts.durationSeconds.observe(0.02);
     await registry.metrics();
-    metrics.refreshes.changed = 5;
-    metrics.durationSeconds.observe(0.5);
-    metrics.durationSeconds.observe(9);
+    counts.refreshes.changed = 5;
+    counts.durationSeconds.observe(0.5);
+    counts.durationSeconds.observe(9);
     Object.assign(gauges, { inFlight: 2, backoff: 7, oldestSuccessAgeSeconds: 12.5 });
     const text = await lines(registry);
     expect(text).to.include('serviceentry_dns_refreshes_total{result="changed"} 5');

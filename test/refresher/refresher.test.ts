@@ -281,7 +281,7 @@ describe("the refresher", () => {
       broken.refresher.want(host("a.example"), "default");
       await broken.elapse(1000);
       expect(broken.state("a.example")).to.equal("failed");
-      expect(broken.refresher.metrics.refreshes.network).to.be.greaterThan(4);
+      expect(broken.refresher.counts.refreshes.network).to.be.greaterThan(4);
       await broken.refresher.close();
     });
 
@@ -538,8 +538,8 @@ describe("the refresher", () => {
       const gauges = world.refresher.gauges();
       expect(gauges.backoff).to.equal(1);
       expect(gauges.oldestSuccessAgeSeconds).to.equal(100);
-      expect(world.refresher.metrics.refreshes).to.include({ changed: 1, timeout: 0 });
-      expect(world.refresher.metrics.refreshes.servfail).to.be.greaterThan(5);
+      expect(world.refresher.counts.refreshes).to.include({ changed: 1, timeout: 0 });
+      expect(world.refresher.counts.refreshes.servfail).to.be.greaterThan(5);
     });
   });
 

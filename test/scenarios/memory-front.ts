@@ -1,6 +1,6 @@
 /** The engine called directly, with the forwarder before upstreams in memory: no sockets at all. */
 
-import { dataPlaneSeries } from "../../src/data-plane.ts";
+import { dataPlaneSeries } from "../../src/data-plane-series.ts";
 import { createForwarder } from "../../src/forwarder/forwarder.ts";
 import { assertNever, type Client } from "../../src/runtime.ts";
 import { SharedSeries } from "../../src/series.ts";

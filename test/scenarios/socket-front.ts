@@ -5,11 +5,11 @@ import { connect } from "node:net";
 import {
   type BoundAddress,
   type DataPlaneSettings,
-  dataPlaneSeries,
   type FromDataPlane,
   startDataPlane,
   type ToDataPlane,
 } from "../../src/data-plane.ts";
+import { dataPlaneSeries } from "../../src/data-plane-series.ts";
 import { createForwarder } from "../../src/forwarder/forwarder.ts";
 import { assertNever } from "../../src/runtime.ts";
 import { labelSets, SharedSeries } from "../../src/series.ts";

@@ -71,7 +71,7 @@ export class ChurnWorld {
       onTouched: (name, family, expiresAtMs) => this.#registry.resolutionTouched(name, family, expiresAtMs),
     });
     registerWatcherMetrics(this.#metrics, this.#store, this.#problems, () => clock.wallMs());
-    registerRefresherMetrics(this.#metrics, this.#refresher.metrics, () => this.#refresher.gauges());
+    registerRefresherMetrics(this.#metrics, this.#refresher.counts, () => this.#refresher.gauges());
     const observers = registerRegistryMetrics(this.#metrics, () => this.#registry.hostCounts(), 0);
     this.#registry = new Registry({
       store: this.#store,

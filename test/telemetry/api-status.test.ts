@@ -3,7 +3,7 @@
 import { expect } from "chai";
 import { Registry } from "prom-client";
 import { registerClusterMetrics, WatchCounts } from "../../src/cluster/metrics.ts";
-import { dataPlaneSeries } from "../../src/data-plane.ts";
+import { dataPlaneSeries } from "../../src/data-plane-series.ts";
 import { SharedSeries } from "../../src/series.ts";
 import { statusReport } from "../../src/telemetry/api-status.ts";
 import { createMetrics } from "../../src/telemetry/metrics.ts";
