@@ -29,7 +29,7 @@ export function logProblem(logger: Logger, { code, object, path, message }: Prob
  * is summed up by "ready".
  */
 export function logCondition(logger: Logger, change: ConditionChange, isReady: boolean): void {
-  const { host, object, before, after, reason } = change;
+  const { host, object, before, after, isAnswered, reason } = change;
   const fields = {
     component: "dns.registry",
     host,
@@ -38,7 +38,8 @@ export function logCondition(logger: Logger, change: ConditionChange, isReady: b
     after,
     reason: reason || undefined,
   };
-  if (after === undefined) logger.info(fields, `host ${host} is forwarded now`);
+  if (after === undefined && isAnswered) logger.info(fields, `host ${host} is answered by another entry now`);
+  else if (after === undefined) logger.info(fields, `host ${host} is forwarded now`);
   else if (before === undefined && !isReady) logger.debug(fields, `host ${host} is ${after}`);
   else if (TROUBLE.has(after)) logger.warn(fields, `host ${host} is ${after}: ${TROUBLE.get(after)}`);
   else logger.info(fields, `host ${host} is ${after}`);

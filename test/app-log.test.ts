@@ -44,17 +44,20 @@ describe("log of the control plane", () => {
       object: entry,
       before,
       after,
+      isAnswered: after !== undefined,
       reason: "",
     });
     logCondition(logger, change(undefined, "ok"), false);
     logCondition(logger, change(undefined, "ok"), true);
     logCondition(logger, change("ok", "stale"), false);
     logCondition(logger, change("stale", undefined), true);
+    logCondition(logger, { ...change("stale", undefined), isAnswered: true }, true);
     expect(lines.map(({ level, message }) => `${level} ${message}`)).to.deep.equal([
       "debug host a.example.com is ok",
       "info host a.example.com is ok",
       "warn host a.example.com is stale: upstream fails, so its last good addresses are answered; it is asked again by itself",
       "info host a.example.com is forwarded now",
+      "info host a.example.com is answered by another entry now",
     ]);
     expect(lines[0]?.fields).to.include({ reason: undefined, object: "ServiceEntry/team/a" });
   });

@@ -1,6 +1,6 @@
 /** How hosts are doing: one word for each claim on a host, and how many there are of each. */
 
-import type { ObjectRef, ServiceEntry } from "../mesh/objects.ts";
+import { type ObjectKey, type ObjectRef, objectKey, type ServiceEntry } from "../mesh/objects.ts";
 import type { HostVariant } from "../table/host-record.ts";
 import type { HostName } from "../wire/host-name.ts";
 import { FAMILIES } from "../wire/ip-address.ts";
@@ -9,14 +9,16 @@ import type { ClaimIndex } from "./claim-index.ts";
 import { type HostPlan, isAmongClaims, isSameClaim } from "./host-plan.ts";
 import type { AnswerCondition, HostCondition, HostState } from "./host-state.ts";
 
+/** What one entry answers is doing otherwise than before. */
 export interface ConditionChange {
   readonly host: HostName;
-  /** The entry that answers or, where none does any more, answered. */
   readonly object: ObjectRef;
-  /** Undefined: it was not answered. */
+  /** Undefined: it did not answer. */
   readonly before: HostCondition | undefined;
-  /** Undefined: it is answered no more. */
+  /** Undefined: it answers no more. */
   readonly after: HostCondition | undefined;
+  /** Whether any entry answers the host now. */
+  readonly isAnswered: boolean;
   /** Why it has no addresses, as the client is told; "" if there is nothing to say. */
   readonly reason: string;
 }
@@ -53,7 +55,7 @@ export function claimCondition(plan: HostPlan, state: HostState | undefined): Ho
   if (loser?.viewers === "all" || loser?.viewers === "others") return "shadowed";
   if (isAnswering(plan, state))
     return (
-      state.conditions.find(({ object }) => object.namespace === plan.entry.ref.namespace)?.condition ??
+      state.conditions.find(({ object }) => objectKey(object) === objectKey(plan.entry.ref))?.condition ??
       "unresolved"
     );
   // Meant for nobody, or beyond a limit.
@@ -68,46 +70,58 @@ export function isAnswering(plan: HostPlan, { answers }: HostState): boolean {
   return answers.some(({ winners }) => isAmongClaims(plan, winners));
 }
 
-/** One for each namespace that answers: the worst of its answers. `compiled`: the answers, in their order. */
+/** One for each entry that answers: the worst of its answers. `compiled`: the answers, in their order. */
 export function conditionsOf(
   answers: readonly Answer[],
   compiled: readonly { readonly variant: HostVariant }[],
 ): readonly AnswerCondition[] {
-  const conditions: AnswerCondition[] = [];
+  const conditions = new Map<ObjectKey, AnswerCondition>();
   for (const [at, answer] of answers.entries()) {
     const { variant } = compiled[at]!;
-    const object = answer.winners[0]!.entry.ref;
-    const one = { condition: conditionOf(variant), object, reason: reasonOf(variant) };
-    const known = conditions.findIndex((each) => each.object.namespace === object.namespace);
-    if (known === -1) conditions.push(one);
-    else if (isWorse(one, conditions[known]!)) conditions[known] = one;
+    const condition = conditionOf(variant);
+    const reason = reasonOf(variant);
+    for (const { entry } of answer.winners) {
+      const key = objectKey(entry.ref);
+      const known = conditions.get(key);
+      if (known === undefined || isWorse(condition, known.condition))
+        conditions.set(key, { condition, object: entry.ref, reason });
+    }
   }
-  return conditions.slice();
+  return [...conditions.values()];
 }
 
-/** Once for each namespace that answers the host, and once if none does any more. */
+/** One for each entry: of those that answer no more first. */
 export function conditionChanges(
   host: HostName,
   before: readonly AnswerCondition[],
   after: readonly AnswerCondition[],
 ): readonly ConditionChange[] {
-  const inNamespace = (conditions: readonly AnswerCondition[], { object }: AnswerCondition) =>
-    conditions.find((each) => each.object.namespace === object.namespace);
-  const gone = before.find((each) => inNamespace(after, each) === undefined);
-  if (after.length === 0)
-    return gone === undefined
-      ? []
-      : [{ host, object: gone.object, before: gone.condition, after: undefined, reason: "" }];
-  return after.flatMap((each): readonly ConditionChange[] => {
-    const { condition, object, reason } = each;
-    // Another namespace's entries may have taken over.
-    const known = (inNamespace(before, each) ?? gone)?.condition;
-    return known === condition ? [] : [{ host, object, before: known, after: condition, reason }];
-  });
+  const isAnswered = after.length > 0;
+  const known = new Map(before.map((each) => [objectKey(each.object), each.condition]));
+  const changes: ConditionChange[] = [];
+  for (const { object, condition, reason } of after) {
+    const key = objectKey(object);
+    const previous = known.get(key);
+    known.delete(key);
+    if (previous !== condition)
+      changes.push({ host, object, before: previous, after: condition, isAnswered, reason });
+  }
+  const gone = before.filter(({ object }) => known.has(objectKey(object)));
+  return [
+    ...gone.map(({ object, condition }) => ({
+      host,
+      object,
+      before: condition,
+      after: undefined,
+      isAnswered,
+      reason: "",
+    })),
+    ...changes,
+  ];
 }
 
-function isWorse(one: AnswerCondition, other: AnswerCondition): boolean {
-  return WORST_FIRST.indexOf(one.condition) < WORST_FIRST.indexOf(other.condition);
+function isWorse(one: HostCondition, other: HostCondition): boolean {
+  return WORST_FIRST.indexOf(one) < WORST_FIRST.indexOf(other);
 }
 
 const WORST_FIRST: readonly HostCondition[] = ["unresolved", "pending", "stale", "ok"];

@@ -26,7 +26,7 @@ export interface HostState {
   excluded: readonly HostPlan[];
   /** Of all answers, each plan's once. */
   parts: readonly Linked[];
-  /** How the answers of each namespace that answers are doing. */
+  /** How each entry that answers is doing. */
   conditions: readonly AnswerCondition[];
   /**
    * By the namespace that answers, while some family has no address and a first attempt is under way: until when
@@ -42,7 +42,6 @@ export interface HostState {
 
 export interface AnswerCondition {
   readonly condition: HostCondition;
-  /** The oldest entry that answers. */
   readonly object: ObjectRef;
   /** Why it has no addresses, as the client is told; "" if there is nothing to say. */
   readonly reason: string;

@@ -9,7 +9,7 @@ export class EntryStandings {
   readonly #due = new Map<ObjectKey, DueEntry>();
   readonly #lookedAtMs = new Map<ObjectKey, MonotonicMs>();
 
-  /** `standing` undefined: the host is answered no more. */
+  /** `standing` undefined: the entry answers the host no more. */
   note(ref: ObjectRef, host: string, standing: HostStanding | undefined, nowMs: MonotonicMs): void {
     const key = objectKey(ref);
     const hosts = this.#hosts.get(key) ?? new Map<string, HostStanding>();

@@ -18,14 +18,13 @@ export type EventReason = (typeof EVENT_REASONS)[number];
 /** How a host that is answered is doing; "shadowed" and "rejected" are said by problems. */
 export type HostCondition = "ok" | "pending" | "stale" | "unresolved" | "shadowed" | "rejected";
 
-/** A host is in another condition than before. */
+/** A host that an entry answers is in another condition than before. */
 export interface ConditionChange {
   readonly host: string;
-  /** The entry that answers or, where none does any more, answered. */
   readonly object: ObjectRef;
-  /** Undefined: it was not answered. */
+  /** Undefined: the entry did not answer it. */
   readonly before: HostCondition | undefined;
-  /** Undefined: it is answered no more. */
+  /** Undefined: the entry answers it no more; another may. */
   readonly after: HostCondition | undefined;
   /** Why it has no addresses; "" if there is nothing to say. */
   readonly reason: string;

@@ -401,7 +401,8 @@ describe("Registry, by client", () => {
     expect(flags("a.corp")).to.deep.equal({ isDelegated: true, isFallback: false });
   });
 
-  it("tells each namespace's condition, and a host that is answered no more once", () => {
+  /** What a registry of the world's objects tells of conditions. */
+  function conditionsTold() {
     const told: string[] = [];
     const registry = new Registry({
       store: world.store,
@@ -411,9 +412,14 @@ describe("Registry, by client", () => {
       emit: () => {},
       resolutions: (name) => world.resolutions.get(name),
       wanted: { want() {}, unwant() {} },
-      onConditionChanged: ({ object, before, after }) =>
-        told.push(`${object.namespace} ${before} -> ${after}`),
+      onConditionChanged: ({ object: { namespace, name }, before, after, isAnswered }) =>
+        told.push(`${namespace}/${name} ${before} -> ${after}${isAnswered ? "" : ", forwarded"}`),
     });
+    return { registry, told };
+  }
+
+  it("tells the condition of each entry that answers, and of one that answers no more", () => {
+    const { registry, told } = conditionsTold();
     world.put(named("n1", "up.example"), at("n2", "192.0.2.2"));
     world.settle();
     world.resolve("up.example", { failed: "timeout" }, { failed: "timeout" });
@@ -424,11 +430,46 @@ describe("Registry, by client", () => {
     world.remove("ServiceEntry", "n2", "e");
     world.settle();
     expect(told).to.deep.equal([
-      "n1 undefined -> pending",
-      "n2 undefined -> ok",
-      "n1 pending -> unresolved",
-      "n2 ok -> undefined",
+      "n1/e undefined -> pending",
+      "n2/e undefined -> ok",
+      "n1/e pending -> unresolved",
+      "n1/e unresolved -> undefined",
+      "n2/e ok -> undefined, forwarded",
     ]);
+  });
+
+  it("tells when another entry takes over, though the host is doing as before", () => {
+    const { told } = conditionsTold();
+    const steps = (...changes: (() => void)[]) =>
+      changes.map((change) => {
+        told.length = 0;
+        change();
+        world.settle();
+        return [...told];
+      });
+    const put = (name: string, created: string, number: number, namespace = "n1") =>
+      world.put(
+        at(namespace, "192.0.2.1", {
+          name,
+          created: `2026-01-0${created}T00:00:00Z`,
+          ports: [{ number, name: "p", protocol: "TCP" }],
+        }),
+      );
+    const [first, older, merged, back, elsewhere, last] = steps(
+      () => put("young", "5", 80),
+      // Its other port keeps it apart.
+      () => put("old", "4", 443),
+      () => put("old", "4", 80),
+      () => world.remove("ServiceEntry", "n1", "old"),
+      () => put("oldest", "3", 80, "n0"),
+      () => world.remove("ServiceEntry", "n1", "young"),
+    );
+    expect(first).to.deep.equal(["n1/young undefined -> ok"]);
+    expect(older).to.deep.equal(["n1/young ok -> undefined", "n1/old undefined -> ok"]);
+    expect(merged).to.deep.equal(["n1/young undefined -> ok"]);
+    expect(back).to.deep.equal(["n1/old ok -> undefined"]);
+    expect(elsewhere).to.deep.equal(["n0/oldest undefined -> ok"]);
+    expect(last).to.deep.equal(["n1/young ok -> undefined"]);
   });
 
   it("says that everybody may claim everything, until somebody rules", () => {
