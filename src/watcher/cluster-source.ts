@@ -248,8 +248,21 @@ export class ClusterSource implements Closeable {
   #noteListed(): void {
     if (this.#isSynced || this.#isClosed || this.missing().length > 0) return;
     this.#isSynced = true;
+    this.#dropUnwatched();
     this.#options.onSynced();
     this.#endStart();
+  }
+
+  /** What a snapshot brought of kinds that nobody needs would never change again. */
+  #dropUnwatched(): void {
+    const { store, clock } = this.#options;
+    const nowMs = clock.nowMs();
+    for (const kind of WATCHED_KINDS) {
+      if (kind === "EndpointSlice" || this.#watches.has(kind)) continue;
+      for (const key of [...store.all(kind).keys()]) store.remove(kind, key, nowMs);
+    }
+    this.#slices.dropUnwatched();
+    store.flush();
   }
 
   #reportAbsence(kind: Kind, { phase, message }: ReflectorState): void {

@@ -47,6 +47,13 @@ export class SliceWatches implements Closeable {
       if (!this.#watches.has(namespace)) this.#watch(namespace, selectorOf(scope));
   }
 
+  /** Takes away those of namespaces without a watch; flushes not. */
+  dropUnwatched(): void {
+    const { store, clock } = this.#options;
+    for (const [key, { ref }] of [...store.all("EndpointSlice")])
+      if (!this.#watches.has(ref.namespace)) store.remove("EndpointSlice", key, clock.nowMs());
+  }
+
   /** Whether every watch was listed, or cannot be. */
   get isListed(): boolean {
     return [...this.#watches.values()].every(({ reflector }) => reflector.state.isListed);

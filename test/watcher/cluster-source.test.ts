@@ -1,6 +1,10 @@
 import { expect } from "chai";
 import { type MeshChange, MeshStore } from "../../src/mesh/mesh-store.ts";
 import type { Kind } from "../../src/mesh/objects.ts";
+import { parseEndpointSlice } from "../../src/mesh/parse-endpoint-slice.ts";
+import { parseNode } from "../../src/mesh/parse-node.ts";
+import { parsePod } from "../../src/mesh/parse-pod.ts";
+import { parseService } from "../../src/mesh/parse-service.ts";
 import { ProblemBook } from "../../src/mesh/problem.ts";
 import { silentLogger } from "../../src/runtime.ts";
 import { ClusterSource } from "../../src/watcher/cluster-source.ts";
@@ -200,6 +204,28 @@ describe("ClusterSource", () => {
     server.apply({ apiVersion: "v1", kind: "Namespace", metadata: { name: "there" } });
     await source.start();
     expect(names("Namespace")).to.equal("there");
+  });
+
+  it("drops what was there before of kinds that nobody needs, once that is known", async () => {
+    const metadata = { name: "old", namespace: "default" };
+    for (const { kind, value } of [
+      parsePod(pod("old")),
+      parseNode({ metadata: { name: "old" } }),
+      parseService({ metadata }),
+      parseEndpointSlice({ metadata, addressType: "IPv4" }),
+    ])
+      store.put(kind, value!, 0);
+    store.flush();
+    const present = () => (["Pod", "Node", "Service", "EndpointSlice"] as const).map(names).join();
+    server.script("/serviceentries", (exchange) => exchange.refuse(500, "etcd is away"));
+    const started = source.start();
+    await until(() => source.missing().length === 1 && clock.timers > 0, "the others are listed");
+    // What is not listed yet may need them.
+    expect(present()).to.equal("old,old,old,old");
+    clock.advance(30_000);
+    await started;
+    expect(present()).to.equal(",,,");
+    expect(["pods", "nodes", "services", "endpointslices"].map(requested)).to.deep.equal([0, 0, 0, 0]);
   });
 
   it("reports an object that is not in order, and forgets that with the object", async () => {
