@@ -9,7 +9,7 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import type { KubeConfig } from "@kubernetes/client-node";
 import type { WritingApiClient } from "./api-client.ts";
-import { type Credentials, HttpApiClient } from "./http-client.ts";
+import { type Authentication, type Credentials, HttpApiClient } from "./http-client.ts";
 import { importKubeConfig } from "./kubeconfig-library.ts";
 
 export type ClusterAccess =
@@ -35,10 +35,17 @@ export function findClusterAccess(
   return isReadable(file) ? { kind: "kubeconfig", files: [file] } : undefined;
 }
 
-/** Rejects with a ClusterAccessError where no way in is described; makes no connection yet. */
-export async function connectCluster(access: ClusterAccess): Promise<WritingApiClient> {
+/**
+ * Rejects with a ClusterAccessError where no way in is described; makes no connection yet. `env`: may name a proxy
+ * (HTTPS_PROXY, HTTP_PROXY, NO_PROXY) for a kubeconfig that names none. A pod's way to its own API server is direct:
+ * NO_PROXY usually excepts it by a prefix, which Node.js does not read.
+ */
+export async function connectCluster(
+  access: ClusterAccess,
+  env: Readonly<Record<string, string | undefined>> = process.env,
+): Promise<WritingApiClient> {
   const load = () => loadCredentials(access);
-  return new HttpApiClient(await load(), load);
+  return new HttpApiClient(await load(), load, access.kind === "kubeconfig" ? env : {});
 }
 
 /** What was given as the way into the cluster does not lead there. */
@@ -72,10 +79,22 @@ async function loadCredentials(access: ClusterAccess): Promise<Credentials> {
     throw new ClusterAccessError(`${nameOf(access)}: ${error instanceof Error ? error.message : error}`);
   }
   const server = serverOf(config, access);
-  return { authentication: () => authenticate(config, server) };
+  let asked: Promise<Authentication> | undefined;
+  return {
+    // Who asks at the same time shares the answer: a plugin is a process, and may talk to a person.
+    authentication: () => {
+      asked ??= authenticate(config, server).finally(() => {
+        asked = undefined;
+      });
+      return asked;
+    },
+  };
 }
 
-async function authenticate(config: KubeConfig, { server, isProxied }: ServerOfConfig) {
+async function authenticate(
+  config: KubeConfig,
+  { server, isProxied }: ServerOfConfig,
+): Promise<Authentication> {
   const prepared: RequestOptions = {};
   await config.applyToHTTPSOptions(prepared);
   const { agent, headers, ...options } = prepared;

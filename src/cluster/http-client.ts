@@ -22,11 +22,20 @@ export interface Credentials {
 export class HttpApiClient implements WritingApiClient {
   readonly #load: () => Promise<Credentials>;
   /** Connections are pooled by their TLS options, so that new certificates get new ones. */
-  readonly #agents = { plain: new PlainAgent(KEEP_ALIVE), tls: new TlsAgent(KEEP_ALIVE) };
+  readonly #agents: { readonly plain: PlainAgent; readonly tls: TlsAgent };
   #credentials: Promise<Credentials>;
 
-  /** `load` reads the credentials from where they are kept: once for `credentials`, again after each 401. */
-  constructor(credentials: Credentials, load: () => Promise<Credentials>) {
+  /**
+   * `load` reads the credentials from where they are kept: once for `credentials`, again after each 401. `proxyEnv`:
+   * variables that may name a proxy; none: every way is direct.
+   */
+  constructor(
+    credentials: Credentials,
+    load: () => Promise<Credentials>,
+    proxyEnv: Readonly<Record<string, string | undefined>> = {},
+  ) {
+    const options = { ...KEEP_ALIVE, proxyEnv };
+    this.#agents = { plain: new PlainAgent(options), tls: new TlsAgent(options) };
     this.#credentials = Promise.resolve(credentials);
     this.#load = load;
   }

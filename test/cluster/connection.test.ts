@@ -1,4 +1,7 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { once } from "node:events";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer, request, type Server } from "node:http";
+import { type AddressInfo, connect as connectTcp } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { expect } from "chai";
@@ -103,6 +106,105 @@ describe("connection", () => {
     expect(tokens.filter((token) => token === "Bearer second")).to.have.length(3);
     await statusOf("/api/v1/namespaces");
     expect(server.requests.at(-1)?.authorization).to.equal("Bearer second");
+  });
+
+  /** A kubeconfig with a plugin that counts its runs in the tokens it gives. */
+  function withPlugin(expiresInMs?: number): string {
+    const runs = write("runs", "");
+    const status = {
+      token: "token-$(wc -c < \"$1\" | tr -d ' ')",
+      ...(expiresInMs !== undefined && {
+        expirationTimestamp: new Date(Date.now() + expiresInMs).toISOString(),
+      }),
+    };
+    const credential = { apiVersion: "client.authentication.k8s.io/v1", kind: "ExecCredential", status };
+    const script = `sleep 0.05\nprintf x >> "$1"\ncat <<END\n${JSON.stringify(credential).replaceAll("\\", "")}\nEND\n`;
+    const exec = { apiVersion: credential.apiVersion, command: "sh", args: [write("plugin", script), runs] };
+    const config = JSON.parse(server.kubeconfig());
+    config.users[0].user = { exec };
+    return write("config", JSON.stringify(config));
+  }
+
+  it("asks a credential plugin once for all, and again when its token is refused", async () => {
+    server.tokens = new Set(["token-1"]);
+    await connect(withPlugin());
+    const several = () =>
+      Promise.all(["namespaces", "pods", "nodes"].map((each) => statusOf(`/api/v1/${each}`)));
+    expect(await several()).to.deep.equal([200, 200, 200]);
+    server.tokens = new Set(["token-2"]);
+    expect(await several()).to.deep.equal([200, 200, 200]);
+    expect(readFileSync(join(folder, "runs"), "utf8")).to.equal("xx");
+  });
+
+  it("asks a credential plugin anew once its token has expired", async () => {
+    server.tokens = new Set(["token-1", "token-2"]);
+    await connect(withPlugin(-1000));
+    expect([await statusOf("/api/v1/pods"), await statusOf("/api/v1/pods")]).to.deep.equal([200, 200]);
+    const tokens = server.requests.map(({ authorization }) => authorization);
+    expect(tokens).to.deep.equal(["Bearer token-1", "Bearer token-2"]);
+  });
+
+  it("says what a credential plugin says that fails", async () => {
+    const config = withPlugin();
+    write("plugin", "echo log in first >&2; exit 1");
+    await connect(config);
+    const error = await client!.get("/api/v1/namespaces", signal).catch((reason: unknown) => reason);
+    expect(error).to.include({ code: "unauthorized" }).and.property("message").to.include("log in first");
+  });
+
+  describe("through a proxy", () => {
+    let proxy: Server;
+    let asked: string[];
+
+    beforeEach(async () => {
+      asked = [];
+      // A plain server is asked for through a proxy by its whole URL, or through a tunnel.
+      proxy = createServer((message, response) => {
+        asked.push(new URL(message.url!).host);
+        message.pipe(
+          request(message.url!, { method: message.method!, headers: message.headers }, (reply) => {
+            response.writeHead(reply.statusCode!, reply.headers);
+            reply.pipe(response);
+          }),
+        );
+      });
+      proxy.on("connect", ({ url = "" }, socket) => {
+        asked.push(url);
+        const { hostname, port } = new URL(`http://${url}`);
+        const onward = connectTcp(Number(port), hostname, () => socket.write("HTTP/1.1 200 OK\r\n\r\n"));
+        onward.pipe(socket).pipe(onward);
+        socket.on("error", () => onward.destroy());
+        onward.on("error", () => socket.destroy());
+      });
+      await once(proxy.listen(0, "127.0.0.1"), "listening");
+    });
+
+    afterEach(async () => {
+      await client?.close();
+      proxy.closeAllConnections();
+      proxy.close();
+    });
+
+    const proxyUrl = () => `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+
+    it("that the kubeconfig names", async () => {
+      const config = JSON.parse(server.kubeconfig());
+      config.clusters[0].cluster["proxy-url"] = proxyUrl();
+      await connect(write("config", JSON.stringify(config)));
+      expect([await statusOf("/api/v1/pods"), await statusOf("/api/v1/nodes")]).to.deep.equal([200, 200]);
+      expect(new Set(asked)).to.deep.equal(new Set([new URL(server.url).host]));
+    });
+
+    it("that the environment names, but to the hosts that it excepts", async () => {
+      const access = { kind: "kubeconfig", files: [write("config", server.kubeconfig())] } as const;
+      client = await connectCluster(access, { HTTP_PROXY: proxyUrl(), NO_PROXY: "example.com" });
+      expect(await statusOf("/api/v1/pods")).to.equal(200);
+      expect(asked).to.deep.equal([new URL(server.url).host]);
+      await client.close();
+      client = await connectCluster(access, { HTTP_PROXY: proxyUrl(), NO_PROXY: "127.0.0.1" });
+      expect(await statusOf("/api/v1/pods")).to.equal(200);
+      expect(asked).to.have.length(1);
+    });
   });
 
   it("gives the 401 where the token is still the old one", async () => {
