@@ -41,7 +41,7 @@ export async function listServed<T>(
 
 /**
  * Paths to try, the dearest version first; a group serves a version as soon as any of its resources has it, so
- * the first path may still be missing. Throws ApiFault; "missing": the server knows no version of the group.
+ * the first path may still be missing. Throws ApiFault; "missing": we can read no version of the group.
  */
 async function servedPaths(
   client: ApiClient,
@@ -66,7 +66,7 @@ function pathWithin({ plural, namespace, labelSelector }: ApiResource): string {
   return labelSelector === undefined ? path : `${path}?${new URLSearchParams({ labelSelector })}`;
 }
 
-/** Undefined: we are not allowed to know. */
+/** Undefined: nobody tells us. */
 function servedVersions(
   client: ApiClient,
   group: string,
@@ -77,7 +77,8 @@ function servedVersions(
     const response = await client.get(`/apis/${group}`, askSignal);
     if (response.status !== 200) {
       const fault = await faultOfResponse(response, clock.wallMs());
-      if (fault.code === "denied") return undefined;
+      // What stands between us and the API server may let through no more than what we list.
+      if (fault.code === "denied" || fault.code === "missing") return undefined;
       throw fault;
     }
     const chunks: Buffer[] = [];

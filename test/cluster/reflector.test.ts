@@ -458,20 +458,22 @@ describe("Reflector", () => {
       expect(reflection.names).to.equal("a");
     });
 
-    it("tries all versions where it may not ask for them", async () => {
-      server.istioVersions = ["v1alpha3"];
-      server.script("/apis/networking.istio.io", refuseWith(403));
-      apply("a");
-      reflection.start();
-      await reflection.watching();
-      expect(server.requests.map(({ path }) => path.split("/")[3])).to.deep.equal([
-        undefined,
-        "v1",
-        "v1beta1",
-        "v1alpha3",
-        "v1alpha3",
-      ]);
-    });
+    for (const status of [403, 404]) {
+      it(`tries all versions where nobody tells them (${status})`, async () => {
+        server.istioVersions = ["v1alpha3"];
+        server.script("/apis/networking.istio.io", refuseWith(status));
+        apply("a");
+        reflection.start();
+        await reflection.watching();
+        expect(server.requests.map(({ path }) => path.split("/")[3])).to.deep.equal([
+          undefined,
+          "v1",
+          "v1beta1",
+          "v1alpha3",
+          "v1alpha3",
+        ]);
+      });
+    }
 
     it("does not take an answer for the versions that is none for their absence", async () => {
       server.script(
