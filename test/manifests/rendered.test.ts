@@ -66,13 +66,18 @@ describe("install.yaml", function () {
     }
   });
 
-  it("holds what kustomize makes of the base", function () {
-    const built = kustomize(BASE) ?? this.skip();
-    const byIdentity = (objects: ReturnType<typeof baseObjects>) =>
-      Object.fromEntries(objects.map((object) => [identityOf(object), object]));
-    expect(built).to.have.length(baseObjects().length);
-    expect(byIdentity(built)).to.deep.equal(byIdentity(baseObjects()));
-  });
+  for (const [title, folder] of [
+    ["the base", BASE],
+    ["the whole folder", MANIFESTS],
+  ] as const) {
+    it(`holds what kustomize makes of ${title}`, function () {
+      const built = kustomize(folder) ?? this.skip();
+      const byIdentity = (objects: ReturnType<typeof baseObjects>) =>
+        Object.fromEntries(objects.map((object) => [identityOf(object), object]));
+      expect(built).to.have.length(baseObjects().length);
+      expect(byIdentity(built)).to.deep.equal(byIdentity(baseObjects()));
+    });
+  }
 });
 
 describe("the PrometheusRule", () => {
