@@ -60,7 +60,13 @@ export class Upstream {
     this.#metrics = options.metrics;
     this.#onDoubt = options.onDoubt;
     this.#onDead = options.onDead;
-    options.metrics.setUp(true);
+    this.report(true);
+  }
+
+  /** Shows its state in its series, which it may share with others; one that is not asked any more is not up. */
+  report(isAsked: boolean): void {
+    this.#metrics.setUp(isAsked && !this.#isDead);
+    this.#metrics.setLooping(isAsked && this.#isLooping);
   }
 
   /** To be probed only. */

@@ -39,9 +39,10 @@ export class Upstreams {
       if (texts.has(text)) continue;
       this.#known.delete(text);
       this.#stopProbing(upstream);
-      upstream.isLooping = false;
+      upstream.report(false);
       left.push(upstream);
     }
+    for (const upstream of this.#known.values()) upstream.report(true);
     const find = (to: SocketAddress) => this.#known.get(socketAddressText(to)) ?? this.#add(to, maxSockets);
     this.#others = upstreams.map(find);
     this.#cluster = clusterUpstreams.map(find);

@@ -590,6 +590,22 @@ describe("new settings", () => {
     expect(read(client.reply).rcode).to.equal(2);
   });
 
+  it("take what is not asked any more for not up, and what shares its series for what it is", () => {
+    const THREE = { address: "198.51.100.3", port: 53 };
+    const { ask, upstreams, clock, forwarder, count } = makeFixture();
+    upstreams.script = (sent) => sent.fail("ECONNREFUSED", 1);
+    forwarder.update({ upstreams: [TWO], clusterUpstreams: [TWO] });
+    expect([count("upstream_up", TO_ONE), count("upstream_up", "other")]).to.deep.equal([0, 1]);
+    ask(named(1));
+    clock.advance(1);
+    expect([count("upstream_up", TO_ONE), count("upstream_up", "other")], "all dead").to.deep.equal([0, 0]);
+    forwarder.update({ upstreams: [TWO, THREE] });
+    forwarder.update({ upstreams: [THREE], clusterUpstreams: [THREE] });
+    expect(count("upstream_up", "other")).to.equal(1);
+    forwarder.update({ upstreams: [ONE], clusterUpstreams: [ONE] });
+    expect([count("upstream_up", TO_ONE), count("upstream_up", "other")]).to.deep.equal([1, 0]);
+  });
+
   it("change the bounds and the cluster domain at once", () => {
     const { ask, upstreams, forwarder } = makeFixture({ upstreams: [ONE], clusterUpstreams: [TWO] });
     forwarder.update({ clusterDomain: "k8s.example", maxInFlightPerClient: 2 });
