@@ -31,6 +31,7 @@ import {
   upstreamReply,
 } from "./server/fixtures.ts";
 import { FakeClock } from "./support/fake-clock.ts";
+import { PATIENCE_MS } from "./support/waiting.ts";
 import { addresses, delta, hostOf, ip, record, remove, set, viewOf } from "./table/samples.ts";
 
 const SETTINGS: DataPlaneSettings = {
@@ -115,7 +116,7 @@ async function askUdp(to: Asker, message: Uint8Array, from = "127.0.0.1"): Promi
   try {
     socket.bind(0, from);
     await once(socket, "listening");
-    const reply = once(socket, "message", { signal: AbortSignal.timeout(4000) });
+    const reply = once(socket, "message", { signal: AbortSignal.timeout(PATIENCE_MS) });
     socket.send(message, to.port, to.address);
     const [octets] = (await reply) as [Buffer];
     return decoded(new Uint8Array(octets));
@@ -129,7 +130,7 @@ async function askTcp(to: Asker, message: Uint8Array, from = "127.0.0.1"): Promi
   const chunks: Buffer[] = [];
   socket.on("data", (chunk: Buffer) => chunks.push(chunk));
   socket.end(Buffer.concat([Buffer.from([0, message.length]), message]));
-  await once(socket, "close", { signal: AbortSignal.timeout(4000) });
+  await once(socket, "close", { signal: AbortSignal.timeout(PATIENCE_MS) });
   return decoded(new Uint8Array(Buffer.concat(chunks).subarray(2)));
 }
 
@@ -367,8 +368,7 @@ describe("data plane", () => {
     }
   });
 
-  it("runs as a thread of its own, with the system's parts", async function () {
-    this.timeout(8000);
+  it("runs as a thread of its own, with the system's parts", async () => {
     const given = options("udp");
     const worker = new Worker(new URL("../src/data-plane.ts", import.meta.url), { workerData: given });
     const said: FromDataPlane[] = [];
@@ -376,7 +376,7 @@ describe("data plane", () => {
       for (;;) {
         const found = said.find((message) => message.kind === kind);
         if (found !== undefined) return found;
-        await once(worker, "message", { signal: AbortSignal.timeout(6000) });
+        await once(worker, "message", { signal: AbortSignal.timeout(PATIENCE_MS) });
       }
     };
     worker.on("message", (message: FromDataPlane) => said.push(message));

@@ -14,11 +14,14 @@ import type { HostChange } from "../src/table/host-record.ts";
 import { addressesOf, decoded, question } from "./server/fixtures.ts";
 import { addresses as addressesAt } from "./support/ask.ts";
 import { freePort } from "./support/program.ts";
+import { PATIENCE_MS, until } from "./support/waiting.ts";
 import { addresses, delta, hostOf, record, set, viewOf } from "./table/samples.ts";
 
 const HOST = "own.example";
-/** Between two queries: a thread that follows a dead one is there after some hundreds of them. */
+/** Between two queries. */
 const QUERY_EVERY_MS = 2;
+/** What waits for the thread that follows a dead one has room in the socket. */
+const MOST_WAITING = 100;
 /** The one that had been received when the thread died. */
 const MOST_LOST = 1;
 
@@ -67,14 +70,15 @@ for (const udp of ["batch", "dgram"] as const) {
       // The first change runs code that was never run.
       await change(...set(record("first.example", addresses("192.0.2.1"))));
       const tookMs: number[] = [];
-      for (let last = 1; last <= 5; last += 1) {
+      // One of some: on a busy machine a thread may wait for its turn. One that is not woken hears nothing for 200 ms.
+      for (let last = 1; last <= 20 && !tookMs.some((ms) => ms < 100); last += 1) {
         await new Promise((resolve) => setTimeout(resolve, 20));
         const startedMs = performance.now();
         await change(...set(record(HOST, addresses(`192.0.2.${last}`))));
         tookMs.push(performance.now() - startedMs);
         expect(await ask(port)).to.deep.equal([`192.0.2.${last}`]);
       }
-      expect(Math.min(...tookMs)).to.be.below(50);
+      expect(Math.min(...tookMs)).to.be.below(100);
     });
 
     it("answers on when a thread has died, with the port and the whole table", async () => {
@@ -85,7 +89,10 @@ for (const udp of ["batch", "dgram"] as const) {
       const answered = new Set<number>();
       client.on("message", (message) => answered.add(decoded(new Uint8Array(message)).id));
       let sent = 0;
+      // One at a time, so that the dying thread has no more of them in its hands.
+      let mostWaiting = 1;
       const timer = setInterval(() => {
+        if (sent - answered.size >= mostWaiting) return;
         client.send(question(HOST, "A", { id: sent }), port, "127.0.0.1");
         sent += 1;
       }, QUERY_EVERY_MS);
@@ -93,11 +100,12 @@ for (const udp of ["batch", "dgram"] as const) {
       await until(() => answered.size > 20);
       const [udpThread] = workers;
       await udpThread!.terminate();
+      // With dgram the sockets die with their thread, and what comes meanwhile is lost.
+      mostWaiting = udp === "batch" ? MOST_WAITING : Number.POSITIVE_INFINITY;
       await until(() => workers.length === 3 && planes.bound().length === 2);
       const answeredBefore = answered.size;
       await until(() => answered.size > answeredBefore + 50);
       clearInterval(timer);
-      // With dgram the sockets die with their thread, and what comes meanwhile is lost.
       if (udp === "batch") await until(() => sent - answered.size <= MOST_LOST);
       expect(await ask(port)).to.deep.equal(["192.0.2.1"]);
     });
@@ -151,19 +159,11 @@ function settings(port: number, threads: number, udp: string): Settings {
 async function ask(port: number): Promise<string[]> {
   const socket = createSocket("udp4");
   try {
-    const reply = once(socket, "message", { signal: AbortSignal.timeout(3000) });
+    const reply = once(socket, "message", { signal: AbortSignal.timeout(PATIENCE_MS) });
     socket.send(question(HOST, "A"), port, "127.0.0.1");
     const [octets] = (await reply) as [Buffer];
     return addressesOf(decoded(new Uint8Array(octets)));
   } finally {
     socket.close();
-  }
-}
-
-async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  const untilMs = performance.now() + 5000;
-  while (!(await condition())) {
-    if (performance.now() > untilMs) throw new Error("it never came");
-    await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }

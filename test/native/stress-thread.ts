@@ -18,6 +18,8 @@ export interface StressOptions {
 }
 
 const LATER_MS = 1;
+/** Of the way by an upstream. */
+const LOST_MS = 10_000;
 /** The rest collect new objects only, which is what moves them. */
 const COLLECTIONS_PER_MAJOR = 50;
 
@@ -41,7 +43,7 @@ async function serve({ handles, collectEveryMs }: StressOptions): Promise<void> 
     });
     message[0] = StressWay.AT_ONCE;
     socket.send(message);
-    backEnd.clock.setTimer(1000, () => socket.close());
+    backEnd.clock.setTimer(LOST_MS, () => socket.close());
   };
   const handle = (message: Uint8Array, length: number, client: Client): number => {
     if (message[0] === StressWay.AT_ONCE) {

@@ -16,6 +16,6 @@ describe("memory of the batching back end", () => {
       expect(wrong).to.equal(0);
       expect(sent - answered).to.be.within(0, MOST_LOST);
       expect(collections).to.be.greaterThan(20);
-    }).timeout(20_000);
+    });
   });
 });

@@ -8,6 +8,7 @@ import type { DatagramListener } from "../../src/server/socket-back-end.ts";
 import { Rcode } from "../../src/wire/constants.ts";
 import type { Message } from "../../src/wire/message.ts";
 import { RawSender, rawSenderProblem } from "../support/raw-sender.ts";
+import { PATIENCE_MS, quiet, until } from "../support/waiting.ts";
 import { addresses, record, set } from "../table/samples.ts";
 import { addressesOf, decoded, question, rcodeOf, Stage } from "./fixtures.ts";
 
@@ -48,7 +49,7 @@ export function datagramCases(open: OpenListener): void {
   }
 
   async function ask(socket: Socket, message: Uint8Array): Promise<Message> {
-    const reply = once(socket, "message", { signal: AbortSignal.timeout(2000) });
+    const reply = once(socket, "message", { signal: AbortSignal.timeout(PATIENCE_MS) });
     socket.send(message);
     const [octets] = (await reply) as [Buffer];
     return decoded(new Uint8Array(octets));
@@ -77,7 +78,7 @@ export function datagramCases(open: OpenListener): void {
     const first = await client("udp4", port, "127.0.0.1");
     const second = await client("udp4", port, "127.0.0.2");
     const replies = [first, second].map((socket) =>
-      once(socket, "message", { signal: AbortSignal.timeout(2000) }),
+      once(socket, "message", { signal: AbortSignal.timeout(PATIENCE_MS) }),
     );
     const asked = stage.forwarder.asked;
     first.send(question("a.example", "A", { id: 1 }));
@@ -153,7 +154,7 @@ export function datagramCases(open: OpenListener): void {
       socket.send(message);
       await until(() => asked.length > count);
       expect(Buffer.from(asked.at(-1)!.message).equals(Buffer.from(message))).to.equal(true);
-      const received = once(socket, "message", { signal: AbortSignal.timeout(2000) });
+      const received = once(socket, "message", { signal: AbortSignal.timeout(PATIENCE_MS) });
       asked.at(-1)!.client.send(message, length);
       const [octets] = (await received) as [Buffer];
       expect(octets.equals(Buffer.from(message))).to.equal(true);
@@ -235,12 +236,12 @@ export function datagramCases(open: OpenListener): void {
     const stage = Stage.synced();
     const listener = await listen(stage, [{ address: "127.0.0.1", port: 0 }]);
     const socket = await client("udp4", listener.addresses[0]!.port, "127.0.0.1");
-    const reply = once(socket, "message", { signal: AbortSignal.timeout(2000) });
+    const reply = once(socket, "message", { signal: AbortSignal.timeout(PATIENCE_MS) });
     socket.send(question("fwd.example", "A"));
     await until(() => stage.forwarder.asked.length === 1);
     listener.stop();
     socket.send(question("fwd.example", "A"));
-    for (let turns = 0; turns < 50; turns += 1) await turn();
+    await quiet();
     expect(stage.forwarder.asked.length).to.equal(1);
     stage.forwarder.reply({});
     await reply;
@@ -252,7 +253,7 @@ export function datagramCases(open: OpenListener): void {
     const { port } = listener.addresses[0]!;
     const late = await client("udp4", port, "127.0.0.1");
     const others = await Promise.all(Array.from({ length: 3 }, () => client("udp4", port, "127.0.0.1")));
-    const received = once(late, "message", { signal: AbortSignal.timeout(2000) });
+    const received = once(late, "message", { signal: AbortSignal.timeout(PATIENCE_MS) });
     late.send(question("fwd.example", "A", { id: 7 }));
     await until(() => stage.forwarder.asked.length === 1);
     for (const other of others) await ask(other, question("own.example", "A"));
@@ -264,17 +265,4 @@ export function datagramCases(open: OpenListener): void {
 
 function ownStage(): Stage {
   return Stage.synced(...set(record("own.example", addresses("192.0.2.1"))));
-}
-
-function turn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
-}
-
-/** Waits some turns of the event loop for what datagrams on loopback bring about. */
-async function until(condition: () => boolean): Promise<void> {
-  const untilMs = performance.now() + 2000;
-  while (!condition()) {
-    if (performance.now() > untilMs) throw new Error("it never came");
-    await turn();
-  }
 }

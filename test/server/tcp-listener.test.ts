@@ -7,6 +7,7 @@ import { ListenError } from "../../src/server/listen-address.ts";
 import { openTcpListener, type TcpLimits, type TcpListener } from "../../src/server/tcp-listener.ts";
 import { Rcode } from "../../src/wire/constants.ts";
 import type { Message } from "../../src/wire/message.ts";
+import { quiet, until } from "../support/waiting.ts";
 import { addresses, record, set } from "../table/samples.ts";
 import { addressesOf, decoded, question, rcodeOf, Stage, upstreamReply } from "./fixtures.ts";
 
@@ -134,7 +135,7 @@ describe("TCP listener", () => {
     client.socket.write(frame(...Array.from({ length: 500 }, (_, id) => fwd(id))));
     const { asked } = stage.forwarder;
     await until(() => asked.length === 128);
-    await turns(20);
+    await quiet();
     expect(asked.length).to.equal(128);
     for (let served = 0; served < 500; served += 1) {
       await until(() => asked.length > served);
@@ -164,7 +165,7 @@ describe("TCP listener", () => {
     const client = await peer(await listen(stage));
     client.socket.end(frame(fwd(1), own(2)));
     await until(() => client.replies.length === 1 && stage.forwarder.asked.length === 1);
-    await turns(20);
+    await quiet();
     expect(client.isOver).to.equal(false);
     stage.forwarder.reply({});
     await until(() => client.isOver);
@@ -223,7 +224,7 @@ describe("TCP listener", () => {
     client.socket.write(frame(own()));
     await until(() => client.replies.length === 1);
     stage.clock.advance(9999);
-    await turns(20);
+    await quiet();
     expect(client.isOver).to.equal(false);
     stage.clock.advance(1);
     await until(() => client.isOver);
@@ -240,13 +241,13 @@ describe("TCP listener", () => {
     // Each message has its own 3 s.
     client.socket.write(octets.subarray(0, 10));
     await until(() => stage.clock.timers === 1 && client.socket.bytesWritten === 10);
-    await turns(50);
+    await quiet();
     stage.clock.advance(2000);
     client.socket.write(octets.subarray(10, half + 5));
     await until(() => client.replies.length === 1);
     stage.clock.advance(2000);
     client.socket.write(octets.subarray(half + 5, half + 6));
-    await turns(50);
+    await quiet();
     expect(client.isOver).to.equal(false);
     stage.clock.advance(1000);
     await until(() => client.isOver);
@@ -313,11 +314,11 @@ describe("TCP listener", () => {
     ) {
       answered = stage.metric("requests_total", "tcp", "A");
       client.socket.write(queries);
-      await turns(100);
+      await quiet();
     }
     const stalled = stage.metric("requests_total", "tcp", "A");
     client.socket.write(queries);
-    await turns(100);
+    await quiet();
     expect(stage.metric("requests_total", "tcp", "A")).to.equal(stalled);
     stage.clock.advance(9999);
     expect(stage.metric("tcp_connections")).to.equal(1);
@@ -332,7 +333,7 @@ describe("TCP listener", () => {
     const client = await peer(await listen(stage));
     client.socket.pause();
     client.socket.write(frame(...Array.from({ length: 3000 }, (_, id) => own(id))));
-    await turns(200);
+    await quiet();
     client.socket.resume();
     await until(() => client.replies.length === 3000);
     expect(new Set(client.ids).size).to.equal(3000);
@@ -422,16 +423,3 @@ describe("TCP listener", () => {
     await listener.close();
   });
 });
-
-/** Some turns of the event loop: time enough for loopback, whatever the machine's speed. */
-async function turns(count: number): Promise<void> {
-  for (let turn = 0; turn < count; turn += 1) await new Promise<void>((resolve) => setImmediate(resolve));
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  const startMs = performance.now();
-  while (!condition()) {
-    if (performance.now() - startMs > 5000) throw new Error(`it never came: ${condition}`);
-    await new Promise<void>((resolve) => setImmediate(resolve));
-  }
-}

@@ -5,6 +5,7 @@ import { once } from "node:events";
 import { expect } from "chai";
 import { openUdpListener, type UdpListener } from "../../src/server/udp-listener.ts";
 import type { Message } from "../../src/wire/message.ts";
+import { PATIENCE_MS, quiet, until } from "../support/waiting.ts";
 import { addresses, record, set } from "../table/samples.ts";
 import { type AskedAddress, datagramCases } from "./datagram-cases.ts";
 import { addressesOf, decoded, question, Stage } from "./fixtures.ts";
@@ -51,20 +52,21 @@ describe("UDP listener", () => {
     stage.clock.advance(10_000);
     // A socket is bound in some turns of the event loop.
     const late = await client("udp4", port, "127.0.0.9");
-    let reply: Message | null = null;
-    for (let tries = 0; reply === null && tries < 50; tries += 1) {
-      const received = once(late, "message", { signal: AbortSignal.timeout(40) });
-      late.send(question("own.example", "A"));
-      reply = await received.then(
-        ([octets]) => decoded(new Uint8Array(octets)),
-        () => null,
-      );
-    }
-    expect(reply && addressesOf(reply)).to.deep.equal(["192.0.2.1"]);
+    const replies: Message[] = [];
+    late.on("message", (octets) => replies.push(decoded(new Uint8Array(octets))));
+    await until(
+      () => {
+        late.send(question("own.example", "A"));
+        return replies.length > 0;
+      },
+      "a reply from the new address",
+      { everyMs: 20 },
+    );
+    expect(addressesOf(replies[0]!)).to.deep.equal(["192.0.2.1"]);
     // The other's socket is gone: the wildcard's answers in its place, from an address that the system chooses.
     const anywhere = createSocket("udp4");
     opened.push(anywhere);
-    const received = once(anywhere, "message", { signal: AbortSignal.timeout(2000) });
+    const received = once(anywhere, "message", { signal: AbortSignal.timeout(PATIENCE_MS) });
     anywhere.send(question("own.example", "A"), port, "127.0.0.2");
     const [, sender] = (await received) as [Buffer, RemoteInfo];
     expect(sender.address).to.equal("127.0.0.1");
@@ -97,7 +99,7 @@ describe("UDP listener", () => {
     listener.receive(socket, question("own.example", "A"), { address: "255.255.255.255", port: 99 });
     await until(() => stage.metric("dropped_total", "send_error") === 1);
     listener.receive(socket, question("own.example", "A"), { address: "127.0.0.1", port: 99 });
-    await new Promise<void>((resolve) => setImmediate(resolve));
+    await quiet();
     expect(stage.metric("dropped_total", "send_error")).to.equal(1);
   });
 
@@ -123,12 +125,4 @@ function listenWithDgram(
     parts,
     asked.map((each) => ({ isDefault: false, ...each })),
   );
-}
-
-/** Waits some turns of the event loop for what datagrams on loopback bring about. */
-async function until(condition: () => boolean): Promise<void> {
-  for (let turns = 0; !condition(); turns += 1) {
-    if (turns > 20_000) throw new Error("it never came");
-    await new Promise<void>((resolve) => setImmediate(resolve));
-  }
 }
