@@ -117,6 +117,9 @@ describe("doctor: the resolver file", () => {
   });
 });
 
+/** Soon enough where nothing comes; else it is waited for an answer as long as it takes. */
+const SILENT = "--timeout=1";
+
 describe("doctor", () => {
   let folder: string;
   let output: CommandOutput;
@@ -202,7 +205,7 @@ describe("doctor", () => {
         `--nowhere=${nowhere}`,
         "--own=own.example",
         "--large=large.example/A",
-        "--timeout=0.3",
+        "--timeout=20",
         "--libc=musl",
         "-n",
         "shop",
@@ -219,7 +222,10 @@ describe("doctor", () => {
     return {
       status,
       of,
-      bad: checks.filter((each) => each.status !== "ok").map((each) => `${each.id} ${each.status}`),
+      // A busy machine may well be slow.
+      bad: checks
+        .filter((each) => each.status !== "ok" && each.id !== "latency")
+        .map((each) => `${each.id} ${each.status}`),
     };
   }
 
@@ -234,7 +240,7 @@ describe("doctor", () => {
 
   it("sees that TCP is closed", async () => {
     behave({ answer: (_, { transport }) => (transport === "tcp" ? null : {}) });
-    const { status, bad, of } = await examine();
+    const { status, bad, of } = await examine(SILENT);
     expect(status).to.equal(1);
     expect(bad).to.include("tcp fault").and.include("large-answer fault");
     expect(of("tcp")!.message).to.match(/over UDP it does/);
@@ -243,8 +249,10 @@ describe("doctor", () => {
 
   it("sees that UDP is lost", async () => {
     behave({ answer: (_, { transport }) => (transport === "udp" ? null : {}) });
-    const { bad } = await examine();
-    expect(bad).to.include("udp fault").and.include("latency fault");
+    // Nothing at all is to come, so that it may be short.
+    const { bad, of } = await examine("--timeout=0.2");
+    expect(bad).to.include("udp fault");
+    expect(of("latency")).to.include({ status: "fault" });
   });
 
   it("sees that nobody listens, and asks no further", async () => {
@@ -301,7 +309,7 @@ describe("doctor", () => {
       answer: (query, { transport }) =>
         isLarge(query) && transport === "udp" && query.edns !== undefined ? null : {},
     });
-    expect((await examine()).of("large-answer")!.remedy).to.match(/MTU/);
+    expect((await examine(SILENT)).of("large-answer")!.remedy).to.match(/MTU/);
   });
 
   it("sees that it is slow", async () => {
@@ -309,8 +317,9 @@ describe("doctor", () => {
     behave();
     const answer = server.script;
     server.script = (received) => void setTimeout(() => answer(received), 130);
-    const { bad } = await examine();
-    expect(bad).to.deep.equal(["latency warning"]);
+    const { bad, of } = await examine();
+    expect(bad).to.deep.equal([]);
+    expect(of("latency")!.status).to.be.oneOf(["warning", "fault"]);
   });
 
   it("sees that a mesh answers in the place of every server", async () => {
@@ -338,7 +347,7 @@ describe("doctor", () => {
       `--server=127.0.0.1:${port}`,
       `--nowhere=${nowhere}`,
       "--large=large.example",
-      "--timeout=0.3",
+      "--timeout=20",
     ];
     expect(await runDoctor(argv, output)).to.equal(1);
     expect(output.text).to.match(/^FAULT {4}nameservers +127\.0\.0\.9 is asked before 127\.0\.0\.1/m);
@@ -400,6 +409,7 @@ describe("doctor", () => {
           `--nowhere=${nowhere}`,
           "--own=own.example",
           "--large=large.example/A",
+          "--timeout=20",
           "-n",
           "shop",
           "-o",
@@ -408,10 +418,12 @@ describe("doctor", () => {
         output,
       );
       const { checks } = JSON.parse(output.text);
-      expect(checks.filter((each: { status: string }) => each.status !== "ok")).to.deep.equal([]);
+      const isBad = ({ id, status }: { id: string; status: string }) => status !== "ok" && id !== "latency";
+      expect(checks.filter(isBad)).to.deep.equal([]);
+      expect(checks.find(({ id }: { id: string }) => id === "latency").message).to.match(/, 0 of 5 lost$/);
       expect(status).to.equal(0);
     } finally {
       await program.end();
     }
-  }).timeout(20_000);
+  });
 });

@@ -9,6 +9,7 @@ import { parseZone } from "../../src/cli/zone.ts";
 import { EdnsOption, HeaderFlag, Rcode, RecordType } from "../../src/wire/constants.ts";
 import { parseIpAddress } from "../../src/wire/ip-address.ts";
 import { decodeMessage, encodeMessage, type Message } from "../../src/wire/message.ts";
+import { quiet } from "../support/waiting.ts";
 import { CommandOutput } from "./command-output.ts";
 
 const LOOPBACK = parseIpAddress("127.0.0.1")!;
@@ -221,6 +222,7 @@ describe("lookup of a strange server", () => {
     const to = { address: LOOPBACK, port: socket.address().port };
     const result = await exchange(to, { name: "a.example", type: RecordType.A }, "udp", 1700);
     expect(result.failure).to.equal("no reply within 1.7 s");
+    await quiet();
     expect(queries).to.equal(2);
   });
 

@@ -11,11 +11,20 @@ export const CHROMIUM = [process.env["CHROMIUM_PATH"], "/usr/bin/chromium", "/us
 export const MISSING =
   "skipped: there is no Chromium at /usr/bin/chromium; name one in the environment variable CHROMIUM_PATH";
 
+/** For it to start on a busy machine. */
+const START_MS = 100_000;
+
 export function startBrowser(): Promise<Browser> {
   if (CHROMIUM === undefined) throw new Error(MISSING);
   // Containers have no user namespaces for its sandbox and a small /dev/shm; the only pages are our own.
   const args = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"];
-  return launch({ executablePath: CHROMIUM, headless: true, args, env: { ...process.env, TZ: "UTC" } });
+  return launch({
+    executablePath: CHROMIUM,
+    headless: true,
+    args,
+    timeout: START_MS,
+    env: { ...process.env, TZ: "UTC" },
+  });
 }
 
 /** What the browser's console says: errors, warnings, violations of the security policy. */

@@ -7,6 +7,7 @@ import { expect } from "chai";
 import type { Browser } from "puppeteer-core";
 import { addresses } from "../../support/ask.ts";
 import { freePort, Program } from "../../support/program.ts";
+import { PATIENCE_MS } from "../../support/waiting.ts";
 import { CHROMIUM, MISSING, startBrowser, watchConsole } from "./browser.ts";
 
 const ENTRY = `apiVersion: networking.istio.io/v1
@@ -21,7 +22,7 @@ spec: { hosts: [ledger..example], resolution: STATIC, endpoints: [{ address: 10.
 `;
 
 describe("status page of the program", function () {
-  this.timeout(40_000);
+  this.timeout(300_000);
   let folder: string | undefined;
   let program: Program | undefined;
   let browser: Browser | undefined;
@@ -50,7 +51,7 @@ describe("status page of the program", function () {
       ...["serve", "--source", folder, "--listen", `127.0.0.1:${dns}`, "--upstreams", `127.0.0.1:${nowhere}`],
       ...["--admin", `127.0.0.1:${admin}`, "--api", `127.0.0.1:${api}`],
     ]);
-    await program.says(/"msg":"ready"/, 20_000);
+    await program.says(/"msg":"ready"/);
 
     browser = await startBrowser();
     const page = await browser.newPage();
@@ -59,7 +60,7 @@ describe("status page of the program", function () {
     const shows = (selector: string, expected: string) =>
       page.waitForFunction(
         `document.querySelector(${JSON.stringify(selector)})?.textContent.includes(${JSON.stringify(expected)})`,
-        { timeout: 10_000 },
+        { timeout: PATIENCE_MS },
       );
     await shows("#readiness", "Ready");
     await shows("#hosts-rows", "ledger.internal.example");
