@@ -25,8 +25,7 @@ export function createAddressFilter({
 }: FilterSources): AddressFilter {
   const isAllocated = createAllocatedTest(virtualRanges);
   return (address) => {
-    for (const { kind, prefix } of FORBIDDEN)
-      if (prefixContains(prefix, address)) return `is a ${kind} address`;
+    for (const { kind, prefix } of FORBIDDEN) if (prefixContains(prefix, address)) return `is ${kind}`;
     if (isAllocated(address)) return "is a virtual address of a mesh, which no pod outside of it reaches";
     if (isClusterIp(address)) return "is the ClusterIP of a Service, which nothing behind a Service reaches";
     if (serviceRanges.some((range) => prefixContains(range, address)))
@@ -38,14 +37,14 @@ export function createAddressFilter({
 /** What is never answered, and what validation refuses in a slice. An operator's exceptions do not count here. */
 const FORBIDDEN = (
   [
-    ["unspecified", "0.0.0.0/8"],
-    ["loopback", "127.0.0.0/8"],
-    ["link-local", "169.254.0.0/16"],
-    ["multicast", "224.0.0.0/4"],
-    ["broadcast", "255.255.255.255/32"],
-    ["unspecified", "::/128"],
-    ["loopback", "::1/128"],
-    ["link-local", "fe80::/10"],
-    ["multicast", "ff00::/8"],
+    ["an unspecified address", "0.0.0.0/8"],
+    ["a loopback address", "127.0.0.0/8"],
+    ["a link-local address", "169.254.0.0/16"],
+    ["a multicast address", "224.0.0.0/4"],
+    ["a broadcast address", "255.255.255.255/32"],
+    ["an unspecified address", "::/128"],
+    ["a loopback address", "::1/128"],
+    ["a link-local address", "fe80::/10"],
+    ["a multicast address", "ff00::/8"],
   ] as const
 ).map(([kind, text]) => ({ kind, prefix: parseIpPrefix(text)! }));
