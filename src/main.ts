@@ -126,7 +126,7 @@ function newApp(inputs: SettingsInputs, loaded: LoadedSettings, source: AppOptio
   return new App({ inputs, loaded, source, version: version() });
 }
 
-/** SIGTERM and SIGINT; the second one, whichever it is, is for those who will not wait. */
+/** Also that of a terminal that closes (SIGHUP). The second one, whichever it is, is for those who will not wait. */
 function stopSignal(): { readonly first: Promise<NodeJS.Signals>; readonly second: Promise<NodeJS.Signals> } {
   const first = Promise.withResolvers<NodeJS.Signals>();
   const second = Promise.withResolvers<NodeJS.Signals>();
@@ -135,7 +135,7 @@ function stopSignal(): { readonly first: Promise<NodeJS.Signals>; readonly secon
     count += 1;
     (count === 1 ? first : second).resolve(signal);
   };
-  process.on("SIGTERM", receive).on("SIGINT", receive);
+  process.on("SIGTERM", receive).on("SIGINT", receive).on("SIGHUP", receive);
   return { first: first.promise, second: second.promise };
 }
 

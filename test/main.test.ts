@@ -129,6 +129,14 @@ describe("the program", function () {
       expect(await program.exit()).to.equal(0);
     });
 
+    for (const signal of ["SIGINT", "SIGHUP"] as const)
+      it(`stops in order without a lameduck time at ${signal}`, async () => {
+        const { program } = await serve([`--source=${folder}`, "--upstreams=192.0.2.1", "--lameduck=300"]);
+        await program.says(/"msg":"ready"/);
+        expect(await program.end(signal)).to.equal(0);
+        expect(program.out).to.contain('"msg":"stopped"');
+      });
+
     it("ends at once when it is stopped before it is ready", async () => {
       const silent = createServer().listen(0, "127.0.0.1");
       await new Promise((listening) => silent.once("listening", listening));
