@@ -60,4 +60,4 @@ export async function openCluster(options: AppClusterOptions): Promise<AppCluste
 
 const NO_CLUSTER =
   "source kubernetes: there is no cluster to be found, neither by KUBECONFIG nor as a pod's service account nor in " +
-  "~/.kube/config; for a file or folder of manifests give --source PATH";
+  "~/.kube/config. Set KUBECONFIG, or serve a file or folder of manifests with --source PATH.";

@@ -6,13 +6,15 @@
 
 import { setTimeout } from "node:timers/promises";
 import type { AppEndpoints } from "./app-endpoints.ts";
-import { logCondition, logProblem } from "./app-log.ts";
+import { logCondition, logProblem, logSolved } from "./app-log.ts";
 import type { ClusterWriters } from "./cluster-writers.ts";
 import type { LoadedSettings, SettingsInputs } from "./config/load-settings.ts";
 import type { Settings } from "./config/settings.ts";
+import { socketAddressText } from "./config/socket-address.ts";
 import { watchSettings } from "./config/watch-settings.ts";
 import { DataPlanes, giveWay } from "./data-planes.ts";
 import { LoopLog } from "./forwarder/loop-log.ts";
+import { UpstreamLog } from "./forwarder/upstream-log.ts";
 import { MemoryReturn } from "./memory-return.ts";
 import { MeshStore } from "./mesh/mesh-store.ts";
 import { ProblemBook, problem } from "./mesh/problem.ts";
@@ -48,10 +50,16 @@ export interface AppOptions {
 export class App {
   readonly #options: AppOptions;
   readonly #logger: LevelledLogger;
-  readonly #problems = new ProblemBook(systemClock.wallMs, (each) => {
-    logProblem(this.#logger, each);
-    this.#writers?.noteProblem(each);
-  });
+  readonly #problems = new ProblemBook(
+    systemClock.wallMs,
+    (each) => {
+      logProblem(this.#logger, each);
+      this.#writers?.noteProblem(each);
+    },
+    (each, sinceMs) => {
+      if (!this.#isStopping) logSolved(this.#logger, each, sinceMs, systemClock.wallMs());
+    },
+  );
   readonly #store = new MeshStore();
   readonly #startedAtMs = systemClock.wallMs();
   /** Undefined before the start, as is the next. */
@@ -68,6 +76,7 @@ export class App {
   readonly #clients: Clients;
   readonly #dataPlanes: DataPlanes;
   readonly #loops: LoopLog;
+  readonly #upstreamLog: UpstreamLog;
   readonly #clusterNames: ClusterNamesCheck;
   /** What runs, in the order in which it was started. */
   readonly #running: Closeable[] = [];
@@ -109,6 +118,7 @@ export class App {
       wholeClients: () => packClientDelta(this.#clients.snapshot()),
       isSynced: () => this.#isSynced,
       onLoop: (upstream) => this.#loops.note(upstream),
+      onUpstream: (thread, upstream, condition) => this.#upstreamLog.note(thread, upstream, condition),
     });
     this.#published = new PublishedHosts({
       mode: settings.publish,
@@ -150,6 +160,14 @@ export class App {
       isRefusing: () => this.#settings.refuse,
       onHealed: () => this.#becomeReady(),
       onChanged: () => this.#reportLoops(),
+    });
+    this.#upstreamLog = new UpstreamLog({
+      clock,
+      logger,
+      upstreams: () => {
+        const { upstreams, clusterUpstreams } = this.#settings;
+        return [...new Set([...upstreams, ...clusterUpstreams].map(socketAddressText))];
+      },
     });
     this.#clusterNames = new ClusterNamesCheck({ lookup, clock, problems: this.#problems });
   }
@@ -211,7 +229,8 @@ export class App {
     this.#isStopping = true;
     this.#dataPlanes.giveUp();
     this.#dataPlanes.post({ kind: "lameduck" });
-    this.#logger.info({ component: "dns.server", lameduckSeconds: lameduckMs / 1000 }, "stopping");
+    const message = lameduckMs > 0 ? `stopping: answers go on for ${lameduckMs / 1000} s` : "stopping";
+    this.#logger.info({ component: "dns.server", lameduckSeconds: lameduckMs / 1000 }, message);
     if (lameduckMs > 0) await Promise.race([setTimeout(lameduckMs, undefined, { ref: false }), hurry]);
     await this.#close();
     this.#logger.info({ component: "dns.server" }, "stopped");
@@ -332,6 +351,7 @@ export class App {
     for (const part of this.#running.splice(0).reverse()) await part.close();
     await this.#clusterNames.close();
     await this.#loops.close();
+    await this.#upstreamLog.close();
     await this.#refresher.close();
     this.#clients.close();
     this.#published.close();
@@ -371,8 +391,8 @@ export class App {
   #becomeReady(): void {
     if (!this.#isComplete || this.#isReady || this.#loops.present.length > 0) return;
     this.#isReady = true;
-    const hosts = this.#store.all("ServiceEntry").size;
-    this.#logger.info({ component: "dns.server", listening: this.listening, hosts }, "ready");
+    const entries = this.#store.all("ServiceEntry").size;
+    this.#logger.info({ component: "dns.server", listening: this.listening, entries }, "ready");
   }
 
   /** What keeps us from being ready; once ready, only stopping ends it. */

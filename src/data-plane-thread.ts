@@ -11,12 +11,17 @@ import type {
   FromDataPlane,
   ToDataPlane,
   ToldNamespace,
+  UpstreamCondition,
 } from "./data-plane.ts";
 import { type BatchSockets, openBatchSockets } from "./native/batch-sockets.ts";
 import type { SystemCalls } from "./native/system-calls.ts";
-import { assertNever, type Closeable, type Logger } from "./runtime.ts";
+import { assertNever, type Closeable, type LogFields, type Logger } from "./runtime.ts";
 import { ListenError } from "./server/listen-address.ts";
 
+const COMPONENT = "dns.server";
+const FAULT_REMEDY = "This is a fault of this program: report it with this line.";
+const DEATH_REMEDY =
+  "Clients ask again by themselves. Report it with the lines before this one; if there are none, look at the memory limit.";
 /** A thread that dies soon after its start is started again after this: long enough not to spin on what ends it. */
 const RESTART_DELAY_MS = 100;
 /** One that served for longer is started again at once. */
@@ -36,6 +41,8 @@ export interface DataPlaneThreadOptions {
   /** The upstream has handed one of our queries back to us. */
   readonly onLoop: (upstream: string) => void;
   readonly onTold: (told: ToldNamespace) => void;
+  /** The upstream is in another condition, as this thread sees it. */
+  readonly onUpstream: (upstream: string, condition: UpstreamCondition) => void;
 }
 
 /** A listener could not be opened; `code` is the system's (EADDRINUSE ...). */
@@ -63,6 +70,11 @@ export class DataPlaneThread implements Closeable {
   restarts = 0;
   listening: readonly BoundAddress[] = [];
   #listeningSinceMs = 0;
+  #diedAtMs = 0;
+  /** Why it could not be started again, as last said. */
+  #saidFailure = "";
+  /** Upstreams that did not answer this thread when they were last told of. */
+  readonly #failingUpstreams = new Set<string>();
 
   constructor(options: DataPlaneThreadOptions) {
     this.#options = options;
@@ -88,8 +100,7 @@ export class DataPlaneThread implements Closeable {
     } catch (error) {
       throw error instanceof ListenError ? startError(error) : error;
     }
-    for (const { message } of this.#sockets.warnings)
-      this.#options.logger.warn({ component: "dns.server" }, message);
+    for (const { message } of this.#sockets.warnings) this.#warnLeftOut(message);
   }
 
   /** Resolves once the thread listens; rejects with a DataPlaneStartError when it cannot. */
@@ -105,14 +116,12 @@ export class DataPlaneThread implements Closeable {
     await new Promise<void>((resolve, reject) => {
       worker.on("message", (message: FromDataPlane) => this.#receive(message, resolve, reject));
       worker.on("error", (error) => {
-        this.#options.logger.error(
-          { component: "dns.server", role: dataPlane.role, error: error.stack },
-          "data plane failed",
-        );
+        const message = `fault in ${this.#name}, which ends: ${error.message}`;
+        this.#error({ error: error.stack, remedy: FAULT_REMEDY }, message);
         reject(error);
       });
       worker.on("exit", () => {
-        reject(new Error(`data plane ${dataPlane.role} ended while it started`));
+        reject(new Error(`${this.#name} ended while it started`));
         this.#exited(worker);
       });
     });
@@ -152,7 +161,7 @@ export class DataPlaneThread implements Closeable {
   }
 
   #receive(message: FromDataPlane, started: () => void, failed: (error: Error) => void): void {
-    const { logger, onApplied, onLoop, onTold } = this.#options;
+    const { onApplied, onLoop, onTold, onUpstream } = this.#options;
     switch (message.kind) {
       case "listening":
         this.listening = message.addresses;
@@ -172,11 +181,20 @@ export class DataPlaneThread implements Closeable {
       case "told":
         onTold(message);
         break;
+      case "upstream":
+        if (message.condition === "answers" || message.condition === "gone")
+          this.#failingUpstreams.delete(message.upstream);
+        else this.#failingUpstreams.add(message.upstream);
+        onUpstream(message.upstream, message.condition);
+        break;
       case "warning":
-        logger.warn({ component: "dns.server" }, message.message);
+        this.#warnLeftOut(message.message);
         break;
       case "fault":
-        logger.error({ component: "dns.server", stack: message.stack }, message.message);
+        this.#error(
+          { error: message.stack, remedy: FAULT_REMEDY },
+          `fault in ${this.#name}, which goes on: ${message.message}`,
+        );
         break;
       case "closed":
         void this.#worker?.terminate();
@@ -189,32 +207,67 @@ export class DataPlaneThread implements Closeable {
   #exited(worker: Worker): void {
     if (worker !== this.#worker) return;
     this.#sockets?.reclaim();
+    for (const upstream of this.#failingUpstreams) this.#options.onUpstream(upstream, "gone");
+    this.#failingUpstreams.clear();
     const served = this.isListening;
     this.#worker = undefined;
     this.listening = [];
     this.appliedVersion = 0;
     if (this.#isClosing || !served) return;
     this.restarts += 1;
-    const role = this.#options.dataPlane.role;
-    this.#options.logger.error(
-      { component: "dns.server", role, restarts: this.restarts },
-      "data plane died; starting it again",
-    );
-    this.#scheduleRestart(performance.now() - this.#listeningSinceMs > SOON_MS ? 0 : RESTART_DELAY_MS);
+    this.#diedAtMs = performance.now();
+    const servedMs = this.#diedAtMs - this.#listeningSinceMs;
+    const fields = {
+      restarts: this.restarts,
+      servedSeconds: Math.round(servedMs / 1000),
+      remedy: DEATH_REMEDY,
+    };
+    this.#error(fields, `${this.#name} died after ${Math.round(servedMs / 1000)} s and is started again`);
+    this.#scheduleRestart(servedMs > SOON_MS ? 0 : RESTART_DELAY_MS);
   }
 
   #scheduleRestart(delayMs: number): void {
     this.#restart = setTimeout(() => {
-      this.start().catch((error: Error) => {
-        this.#options.logger.error(
-          { component: "dns.server", error: error.message },
-          "data plane could not be started again",
-        );
-        if (!this.#isClosing) this.#scheduleRestart(RESTART_DELAY_MS);
-      });
+      this.start().then(
+        () => this.#noteRestarted(),
+        (error: Error) => {
+          if (this.#isClosing) return;
+          const message = `${this.#name} cannot be started again; it is tried every ${RESTART_DELAY_MS} ms`;
+          // What stays the same is said once.
+          if (error.message !== this.#saidFailure) this.#error({ reason: error.message }, message);
+          this.#saidFailure = error.message;
+          this.#scheduleRestart(RESTART_DELAY_MS);
+        },
+      );
     }, delayMs);
   }
+
+  #noteRestarted(): void {
+    this.#saidFailure = "";
+    const afterMs = Math.round(performance.now() - this.#diedAtMs);
+    const { logger } = this.#options;
+    logger.info({ component: COMPONENT, role: this.role, afterMs }, `${this.#name} answers again`);
+  }
+
+  /** As the log calls it. */
+  get #name(): string {
+    return `the thread that answers ${this.role.toUpperCase()}`;
+  }
+
+  #warnLeftOut(message: string): void {
+    this.#options.logger.warn({ component: COMPONENT }, `${message}; this default address is left out`);
+  }
+
+  #error(fields: LogFields, message: string): void {
+    this.#options.logger.error({ component: COMPONENT, role: this.role, ...fields }, message);
+  }
 }
+
+/** What else helps, as the end of a sentence. */
+const LISTEN_REMEDIES: Readonly<Record<string, string>> = {
+  EADDRINUSE: ", or end the other program (ss -lntup shows it)",
+  EACCES: ", or allow the port to everybody with sysctl -w net.ipv4.ip_unprivileged_port_start=53",
+};
 
 function startError({
   code,
@@ -223,5 +276,9 @@ function startError({
   readonly code: string;
   readonly message: string;
 }): DataPlaneStartError {
-  return new DataPlaneStartError(code, `${message}; choose another address with --listen`);
+  const remedy = LISTEN_REMEDIES[code] ?? "";
+  return new DataPlaneStartError(
+    code,
+    `${message}. Choose another address with --listen ADDR:PORT${remedy}.`,
+  );
 }

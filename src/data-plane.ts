@@ -8,6 +8,7 @@ import type { SocketAddress } from "./config/socket-address.ts";
 import { type DataPlaneRole, dataPlaneSeries } from "./data-plane-series.ts";
 import { type ConfigurableForwarder, createForwarder } from "./forwarder/forwarder.ts";
 import type { LoopProbeOptions } from "./forwarder/loop-watch.ts";
+import type { UpstreamCondition } from "./forwarder/upstream-log.ts";
 import { openBatchBackEnd } from "./native/batch-back-end.ts";
 import type { BatchHandles } from "./native/batch-sockets.ts";
 import { assertNever, type Clock, type Random, systemClock, systemRandom } from "./runtime.ts";
@@ -25,6 +26,7 @@ import { NOT_FOUND } from "./table/host-table.ts";
 import type { HostName } from "./wire/host-name.ts";
 import type { IpPrefix } from "./wire/ip-address.ts";
 
+export type { UpstreamCondition } from "./forwarder/upstream-log.ts";
 export type { BoundAddress, ListenAddress } from "./server/listen-address.ts";
 
 /** One thread's, given when it starts. */
@@ -108,6 +110,8 @@ export type FromDataPlane =
   /** The upstream has handed one of our queries back to us. */
   | { readonly kind: "loop"; readonly upstream: string }
   | ToldNamespace
+  /** An upstream answers no longer, or again, as far as this thread sees it. */
+  | { readonly kind: "upstream"; readonly upstream: string; readonly condition: UpstreamCondition }
   /** The delta with this version is wholly applied. */
   | { readonly kind: "applied"; readonly version: number }
   /** It cannot listen, and has ended. `code`: Node's own, such as `EADDRINUSE`. */
@@ -194,6 +198,7 @@ class DataPlane {
       clock,
       random,
       isForwarder: (address) => this.#isForwarder(address),
+      onUpstream: (upstream, condition) => this.#port.postMessage({ kind: "upstream", upstream, condition }),
       ...this.#loopProbes(),
     });
     this.#engine = new Engine(

@@ -7,7 +7,13 @@ import { randomBytes } from "node:crypto";
 import { isIPv6 } from "node:net";
 import { setPriority } from "node:os";
 import type { Settings } from "./config/settings.ts";
-import type { BoundAddress, DataPlaneOptions, DataPlaneSettings, ToDataPlane } from "./data-plane.ts";
+import type {
+  BoundAddress,
+  DataPlaneOptions,
+  DataPlaneSettings,
+  ToDataPlane,
+  UpstreamCondition,
+} from "./data-plane.ts";
 import { dataPlaneSeries } from "./data-plane-series.ts";
 import { DataPlaneStartError, DataPlaneThread, type DataPlaneThreadOptions } from "./data-plane-thread.ts";
 import { chooseBackEnd } from "./native/choose-back-end.ts";
@@ -21,6 +27,8 @@ export interface DataPlanesOptions
   readonly settings: Settings;
   /** Of the program. */
   readonly version: string;
+  /** An upstream answers no longer, or again, as this thread sees it. */
+  readonly onUpstream: (thread: string, upstream: string, condition: UpstreamCondition) => void;
 }
 
 export class DataPlanes implements Closeable {
@@ -34,13 +42,13 @@ export class DataPlanes implements Closeable {
   #tellApplied = () => {};
 
   constructor(options: DataPlanesOptions) {
-    const { settings, onLoop } = options;
+    const { settings, onLoop, onUpstream } = options;
     this.#options = options;
     const definitions = dataPlaneSeries(settings);
     this.definitions = definitions;
     const loopKey = randomBytes(LOOP_KEY_OCTETS);
     const roles = [...Array<"udp">(settings.threads).fill("udp"), "tcp" as const];
-    this.#threads = roles.map((role) => {
+    this.#threads = roles.map((role, index) => {
       const series = new SharedSeries(definitions);
       const dataPlane: DataPlaneOptions = {
         role,
@@ -54,6 +62,7 @@ export class DataPlanes implements Closeable {
         ...options,
         dataPlane,
         onApplied: () => this.#tellApplied(),
+        onUpstream: (upstream, condition) => onUpstream(`${role} ${index}`, upstream, condition),
         onLoop: (upstream) => {
           onLoop(upstream);
           this.post({ kind: "loop", upstream });
@@ -85,13 +94,17 @@ export class DataPlanes implements Closeable {
     const { settings, logger } = this.#options;
     const choice = await chooseBackEnd(settings.udp).catch((error: unknown) => {
       if (!(error instanceof NativeUnavailableError)) throw error;
-      throw new DataPlaneStartError("ENOSYS", `cannot serve UDP in batches: ${error.message}`);
+      throw new DataPlaneStartError(
+        "ENOSYS",
+        `cannot serve UDP in batches (setting udp): ${error.message}. Give --udp auto, which serves it otherwise then.`,
+      );
     });
     if (choice.kind === "dgram") {
-      logger.info({ component: "dns.server", udp: "dgram", reason: choice.reason }, "UDP back end chosen");
+      const fields = { component: "dns.server", udp: "dgram", reason: choice.reason };
+      logger.info(fields, "UDP is served by Node's dgram, one datagram at a time");
       return;
     }
-    logger.info({ component: "dns.server", udp: "batch" }, "UDP back end chosen");
+    logger.info({ component: "dns.server", udp: "batch" }, "UDP is served in batches of system calls");
     for (const { thread } of this.#threads) {
       if (thread.role === "udp") thread.openSockets(choice.calls);
     }

@@ -8,7 +8,7 @@ import { loadSettings } from "../src/config/load-settings.ts";
 import type { Settings } from "../src/config/settings.ts";
 import { DataPlanes } from "../src/data-planes.ts";
 import { chooseBackEnd } from "../src/native/choose-back-end.ts";
-import { silentLogger } from "../src/runtime.ts";
+import { type LogFields, silentLogger } from "../src/runtime.ts";
 import { packClientDelta } from "../src/table/client-index.ts";
 import type { HostChange } from "../src/table/host-record.ts";
 import { addressesOf, decoded, question } from "./server/fixtures.ts";
@@ -45,14 +45,18 @@ for (const udp of ["batch", "dgram"] as const) {
       process.on("worker", noteWorker);
       closers.push(() => process.off("worker", noteWorker));
       const changes: HostChange[] = [];
+      const said: string[] = [];
+      const note = (level: string) => (_fields: LogFields, message: string) =>
+        said.push(`${level} ${message.replace(/\d+ s/, "N s")}`);
       const planes = new DataPlanes({
         settings: settings(await freePort(), threads, udp),
         version: "0",
-        logger: silentLogger,
+        logger: { ...silentLogger, error: note("error"), info: note("info") },
         wholeTable: () => delta(changes.length, ...changes),
         wholeClients: () => packClientDelta({ clients: [], namespaces: [] }),
         isSynced: () => true,
         onLoop: () => {},
+        onUpstream: () => {},
       });
       closers.push(() => planes.close());
       await planes.start();
@@ -62,7 +66,7 @@ for (const udp of ["batch", "dgram"] as const) {
         await planes.applied(() => changes.length);
       };
       const { port } = planes.bound().find(({ transport }) => transport === "udp")!;
-      return { planes, workers, change, port };
+      return { planes, workers, change, port, said };
     }
 
     it("applies a change at once, however idle it is", async () => {
@@ -82,7 +86,7 @@ for (const udp of ["batch", "dgram"] as const) {
     });
 
     it("answers on when a thread has died, with the port and the whole table", async () => {
-      const { planes, workers, change, port } = await start();
+      const { planes, workers, change, port, said } = await start();
       await change(...set(record(HOST, addresses("192.0.2.1"))));
       const client = createSocket("udp4");
       closers.push(() => client.close());
@@ -103,6 +107,11 @@ for (const udp of ["batch", "dgram"] as const) {
       // With dgram the sockets die with their thread, and what comes meanwhile is lost.
       mostWaiting = udp === "batch" ? MOST_WAITING : Number.POSITIVE_INFINITY;
       await until(() => workers.length === 3 && planes.bound().length === 2);
+      await until(() => said.length === 3);
+      expect(said.slice(1)).to.deep.equal([
+        "error the thread that answers UDP died after N s and is started again",
+        "info the thread that answers UDP answers again",
+      ]);
       const answeredBefore = answered.size;
       await until(() => answered.size > answeredBefore + 50);
       clearInterval(timer);

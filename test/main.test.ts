@@ -121,7 +121,7 @@ describe("the program", function () {
       ]);
       await program.says(/"msg":"ready"/);
       program.child.kill("SIGTERM");
-      await program.says(/"msg":"stopping"/);
+      await program.says(/"msg":"stopping/);
       const ready = await fetch(`http://127.0.0.1:${admin}/readyz`);
       expect(ready.status).to.equal(503);
       expect(await ready.json()).to.deep.equal({ missing: ["the server is stopping"] });
@@ -171,7 +171,7 @@ describe("the program", function () {
       const { program } = await serve([`--source=${folder}`, "--upstreams=192.0.2.1", "--lameduck=120"]);
       await program.says(/"msg":"ready"/);
       program.child.kill("SIGTERM");
-      await program.says(/"msg":"stopping"/);
+      await program.says(/"msg":"stopping/);
       // Long before the end of the lameduck time.
       expect(await program.end("SIGTERM", 40_000)).to.equal(0);
     });

@@ -76,7 +76,9 @@ async function loadCredentials(access: ClusterAccess): Promise<Credentials> {
       config.mergeConfig(further, config.getCurrentContext() !== undefined);
     }
   } catch (error) {
-    throw new ClusterAccessError(`${nameOf(access)}: ${error instanceof Error ? error.message : error}`);
+    // A parser's further lines show the place with an arrow below it, which one line cannot.
+    const [reason] = (error instanceof Error ? error.message : String(error)).split("\n");
+    throw new ClusterAccessError(accessFault(access, `cannot be read (${reason})`));
   }
   const server = serverOf(config, access);
   let asked: Promise<Authentication> | undefined;
@@ -111,20 +113,25 @@ interface ServerOfConfig {
 
 function serverOf(config: KubeConfig, access: ClusterAccess): ServerOfConfig {
   const cluster = config.getCurrentCluster();
-  if (!cluster) throw new ClusterAccessError(`${nameOf(access)}: its current context names no cluster`);
+  if (!cluster) throw new ClusterAccessError(accessFault(access, "has no current context with a cluster"));
   const { server, skipTLSVerify, proxyUrl } = cluster;
   const protocol = URL.canParse(server) ? new URL(server).protocol : "";
   if (protocol !== "https:" && protocol !== "http:")
-    throw new ClusterAccessError(`${nameOf(access)}: ${JSON.stringify(server)} is no server's URL`);
+    throw new ClusterAccessError(
+      accessFault(access, `has ${JSON.stringify(server)} as server, which is no URL of http or https`),
+    );
   if (protocol === "http:" && !skipTLSVerify)
     throw new ClusterAccessError(
-      `${nameOf(access)}: ${server} is without TLS; that needs insecure-skip-tls-verify: true`,
+      accessFault(access, `has the server ${server}, without TLS; that needs insecure-skip-tls-verify: true`),
     );
   return { server, isProxied: proxyUrl !== undefined && proxyUrl !== "" };
 }
 
-function nameOf(access: ClusterAccess): string {
-  return access.kind === "kubeconfig" ? `kubeconfig ${access.files.join(":")}` : "service account";
+/** `fault`: what follows the name of the way in; ends without a full stop. */
+function accessFault(access: ClusterAccess, fault: string): string {
+  return access.kind === "kubeconfig"
+    ? `kubeconfig ${access.files.join(":")} ${fault}. Mend it, name another with KUBECONFIG, or serve manifests with --source PATH.`
+    : `the pod's service account ${fault}. Give the pod one with a token (automountServiceAccountToken).`;
 }
 
 function isReadable(file: string): boolean {

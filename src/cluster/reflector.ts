@@ -143,7 +143,7 @@ export class Reflector<T> implements Closeable {
       const { logger, resource } = this.#options;
       logger.debug(
         { component: COMPONENT, resource: resource.plural, reason, message, delayMs },
-        "to be asked again",
+        `${resource.plural} are asked for again`,
       );
       return delayMs;
     }
@@ -215,7 +215,12 @@ export class Reflector<T> implements Closeable {
     try {
       return { value: handlers.read(raw) };
     } catch (error) {
-      logger.error({ component: COMPONENT, resource: resource.plural, error }, "an object cannot be read");
+      const object = nameOf(raw);
+      const message = `one of the ${resource.plural} cannot be read and is left out: ${object}`;
+      logger.error(
+        { component: COMPONENT, resource: resource.plural, object, remedy: FAULT_REMEDY, error },
+        message,
+      );
       return undefined;
     }
   }
@@ -227,7 +232,8 @@ export class Reflector<T> implements Closeable {
       call();
     } catch (error) {
       const { logger, resource } = this.#options;
-      logger.error({ component: COMPONENT, resource: resource.plural, error }, "a change cannot be taken");
+      const message = `a change of ${resource.plural} could not be taken over; they are all listed anew`;
+      logger.error({ component: COMPONENT, resource: resource.plural, remedy: FAULT_REMEDY, error }, message);
       this.#isInDoubt = true;
     }
   }
@@ -236,7 +242,7 @@ export class Reflector<T> implements Closeable {
     if (!this.#isInDoubt) return;
     this.#isInDoubt = false;
     this.#resourceVersion = undefined;
-    throw new ApiFault("internal", "a change could not be taken");
+    throw new ApiFault("internal", "a change could not be taken over here; the log has the error");
   }
 
   #delayAfter(fault: ApiFault): number {
@@ -311,6 +317,7 @@ export class Reflector<T> implements Closeable {
 }
 
 const COMPONENT = "dns.watch";
+const FAULT_REMEDY = "This is a fault of this program: report it with this line.";
 /** Above what etcd takes (1.5 MiB): so a bound on what one object costs us, and no usual one meets it. */
 const MOST_OBJECT_OCTETS = 2 * 1024 * 1024;
 /** Whatever a watch lost is found by then: it is looked at between two watches, so half a minute is kept free. */
@@ -326,6 +333,16 @@ const ABSENCE_DOUBT_MS = 30_000;
 const MOST_DOUBT_RETRY_MS = 1000;
 /** Those that were told to come back at one moment come one after the other. */
 const RETRY_AFTER_SPREAD_MS = 1000;
+
+/** For the log: `namespace/name`, as far as an object of unknown shape has them. */
+function nameOf(raw: unknown): string {
+  const metadata = (raw as { metadata?: Partial<Record<"namespace" | "name", unknown>> } | null)?.metadata;
+  const parts = [metadata?.namespace, metadata?.name].filter((each) => typeof each === "string");
+  return parts.length === 0 ? "no name" : parts.join("/").slice(0, MOST_NAME_CHARACTERS);
+}
+
+/** Longer ones are no names. */
+const MOST_NAME_CHARACTERS = 320;
 
 /** kube-apiserver says 5 s with every 503 while it starts, and is there sooner. */
 const MOST_WAIT_FOR_START_MS = 2000;

@@ -44,6 +44,8 @@ class SettingsWatcher implements Closeable {
   #settings: Settings;
   /** Settings whose new value waits for a restart, so that it is said once. */
   #waiting: Partial<Settings> = {};
+  /** Since when the file cannot be taken, in milliseconds since 1970; undefined: the last reading was good. */
+  #rejectedSinceMs: number | undefined;
   /** Undefined at first: a change between loading and watching is found by the first poll. */
   #seen: string | undefined;
   #events: FSWatcher | undefined;
@@ -80,7 +82,10 @@ class SettingsWatcher implements Closeable {
   #pollOnly(error: unknown): void {
     this.#events?.close();
     const fields = { component: COMPONENT, file: this.#path, reason: reasonOf(error) };
-    this.#log.warn(fields, "no events for the settings file; it is read again when a poll sees a change");
+    this.#log.warn(
+      fields,
+      "the system tells of no change of the settings file; it is looked at every second",
+    );
   }
 
   #pollAgain(): void {
@@ -115,9 +120,19 @@ class SettingsWatcher implements Closeable {
     } catch (error) {
       if (!(error instanceof SettingsError)) throw error;
       const faults = error.faults.map(({ message }) => message);
-      this.#log.error({ ...fields, faults }, "settings file not taken; the settings before it stay in force");
+      this.#rejectedSinceMs ??= this.#clock.wallMs();
+      const rejected = { ...fields, faults, since: this.#rejectedSince(), remedy: REJECTED_REMEDY };
+      this.#log.error(
+        rejected,
+        `the settings file ${this.#path} is rejected; the settings before stay in force`,
+      );
       this.#onRead(false);
       return;
+    }
+    if (this.#rejectedSinceMs !== undefined) {
+      const message = `the settings file ${this.#path} is good again`;
+      this.#log.info({ ...fields, since: this.#rejectedSince() }, message);
+      this.#rejectedSinceMs = undefined;
     }
     const changed = SETTING_KEYS.filter((key) => !isDeepStrictEqual(settings[key], this.#settings[key]));
     if (isFirstLook && changed.length === 0) return;
@@ -127,7 +142,7 @@ class SettingsWatcher implements Closeable {
     this.#sayWaiting(settings, waiting);
     if (applied.length === 0) return;
     this.#settings = { ...this.#settings, ...pick(settings, applied) };
-    this.#log.info({ ...fields, changed: applied }, "settings changed");
+    this.#log.info({ ...fields, changed: applied }, `new settings are in force: ${applied.join(", ")}`);
     this.#onChange(this.#settings, applied);
   }
 
@@ -136,11 +151,17 @@ class SettingsWatcher implements Closeable {
     this.#waiting = pick(settings, keys);
     if (news.length === 0) return;
     const fields = { component: COMPONENT, file: this.#path, settings: news };
-    this.#log.warn(fields, "changed settings that take effect only after a restart");
+    this.#log.warn(fields, `new settings wait for a restart: ${news.join(", ")}`);
+  }
+
+  #rejectedSince(): string | undefined {
+    return this.#rejectedSinceMs === undefined ? undefined : new Date(this.#rejectedSinceMs).toISOString();
   }
 }
 
 const COMPONENT = "dns.config";
+const REJECTED_REMEDY =
+  "Correct what faults says; the file is read again at once. Do not restart before: a start fails.";
 
 /** Differs after every change of the file, also when a link on the way to it is moved; "" while there is none. */
 function fingerprint(path: string): string {

@@ -5,6 +5,7 @@ import type { SharedSeries } from "../series.ts";
 import type { AdmissionLimits } from "./admission.ts";
 import type { CacheLimits } from "./cache.ts";
 import type { LoopProbeOptions } from "./loop-watch.ts";
+import type { UpstreamCondition } from "./upstream-log.ts";
 import type { SocketAddress, UpstreamSockets } from "./upstream-sockets.ts";
 
 /** What may change while the forwarder runs. */
@@ -31,6 +32,8 @@ export type ForwarderOptions = Omit<ForwarderSettings, OptionalSetting> &
     readonly isForwarder?: (address: string) => boolean;
     /** None: upstreams that hand queries back are not looked for. */
     readonly loopProbes?: LoopProbeOptions;
+    /** An upstream has stopped to answer, answers again, or is asked no longer while it did not. */
+    readonly onUpstream?: (upstream: string, condition: UpstreamCondition) => void;
     /** Which part of the memory that it may have the process has in use; by default what the system says. */
     readonly memoryShare?: () => number;
   };

@@ -45,7 +45,8 @@ class UpstreamForwarder implements ConfigurableForwarder {
   #zones: Zones;
 
   constructor(options: ForwarderOptions) {
-    const { clock, random, sockets, series, loopProbes, memoryShare, isForwarder, ...settings } = options;
+    const { clock, random, sockets, series, loopProbes, memoryShare, isForwarder, onUpstream, ...settings } =
+      options;
     this.#settings = { ...DEFAULT_SETTINGS, ...settings };
     this.#clock = clock;
     const metrics = new ForwarderMetrics(series);
@@ -91,6 +92,7 @@ class UpstreamForwarder implements ConfigurableForwarder {
       sockets,
       metrics,
       probe: (upstream) => this.#inFlight.probe(upstream),
+      onCondition: onUpstream,
     });
     this.#upstreams.configure(settings.upstreams, settings.clusterUpstreams);
     const parts = {

@@ -31,6 +31,8 @@ export interface UpstreamOptions {
   readonly onDoubt: (upstream: Upstream) => void;
   /** The upstream has died: probe it. */
   readonly onDead: (upstream: Upstream) => void;
+  /** A dead one has answered. */
+  readonly onRevived: (upstream: Upstream) => void;
 }
 
 export class Upstream {
@@ -40,6 +42,7 @@ export class Upstream {
   readonly #metrics: UpstreamMetrics;
   readonly #onDoubt: (upstream: Upstream) => void;
   readonly #onDead: (upstream: Upstream) => void;
+  readonly #onRevived: (upstream: Upstream) => void;
   readonly #roundTrips = new RoundTrips();
   readonly #firstSends = new SlidingCount();
   readonly #resends = new SlidingCount();
@@ -60,6 +63,7 @@ export class Upstream {
     this.#metrics = options.metrics;
     this.#onDoubt = options.onDoubt;
     this.#onDead = options.onDead;
+    this.#onRevived = options.onRevived;
     this.report(true);
   }
 
@@ -129,6 +133,7 @@ export class Upstream {
     if (!this.#isDead) return;
     this.#isDead = false;
     this.#metrics.setUp(true);
+    this.#onRevived(this);
   }
 
   /** No reply for this long: its round trip is no shorter. */

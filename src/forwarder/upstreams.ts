@@ -6,6 +6,7 @@
 import type { Clock, MonotonicMs, Timer } from "../runtime.ts";
 import type { ForwarderMetrics } from "./metrics.ts";
 import { Upstream } from "./upstream.ts";
+import type { UpstreamCondition } from "./upstream-log.ts";
 import { type SocketAddress, socketAddressText, type UpstreamSockets } from "./upstream-sockets.ts";
 
 const PROBE_INTERVAL_MS = 1_000;
@@ -16,6 +17,8 @@ export interface UpstreamsOptions {
   readonly metrics: ForwarderMetrics;
   /** Asks the upstream something; any reply shows that it lives. */
   readonly probe: (upstream: Upstream) => void;
+  /** One of them is in another condition, after some time of service or at its end. */
+  readonly onCondition?: ((upstream: string, condition: UpstreamCondition) => void) | undefined;
 }
 
 export class Upstreams {
@@ -40,6 +43,7 @@ export class Upstreams {
       this.#known.delete(text);
       this.#stopProbing(upstream);
       upstream.report(false);
+      if (upstream.isDead) this.#options.onCondition?.(text, "gone");
       left.push(upstream);
     }
     for (const upstream of this.#known.values()) upstream.report(true);
@@ -76,10 +80,16 @@ export class Upstreams {
   }
 
   #add(to: SocketAddress, maxSockets: number): Upstream {
-    const { metrics, probe: onDoubt } = this.#options;
-    const onDead = (dead: Upstream) => this.#scheduleProbe(dead);
-    const upstream = new Upstream({ to, metrics: metrics.upstream(to), onDoubt, onDead }, maxSockets);
-    this.#known.set(socketAddressText(to), upstream);
+    const { metrics, probe: onDoubt, onCondition } = this.#options;
+    const text = socketAddressText(to);
+    const onDead = (dead: Upstream) => {
+      onCondition?.(text, dead.hasRefused ? "refuses" : "silent");
+      this.#scheduleProbe(dead);
+    };
+    const onRevived = () => onCondition?.(text, "answers");
+    const options = { to, metrics: metrics.upstream(to), onDoubt, onDead, onRevived };
+    const upstream = new Upstream(options, maxSockets);
+    this.#known.set(text, upstream);
     return upstream;
   }
 

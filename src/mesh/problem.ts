@@ -296,11 +296,20 @@ export class ProblemBook {
   readonly #present = new Map<string, { problem: Problem; sinceMs: number; owners: number }>();
   readonly #nowMs: () => number;
   readonly #onNew: (problem: Problem) => void;
+  readonly #onSolved: (problem: Problem, sinceMs: number) => void;
 
-  /** `nowMs`: milliseconds since 1970; `onNew` is told of each problem once, when it appears. */
-  constructor(nowMs: () => number, onNew: (problem: Problem) => void = () => {}) {
+  /**
+   * `nowMs`: milliseconds since 1970; `onNew` is told of each problem once, when it appears, and `onSolved` when
+   * nothing of its code stands at its place any more.
+   */
+  constructor(
+    nowMs: () => number,
+    onNew: (problem: Problem) => void = () => {},
+    onSolved: (problem: Problem, sinceMs: number) => void = () => {},
+  ) {
     this.#nowMs = nowMs;
     this.#onNew = onNew;
+    this.#onSolved = onSolved;
   }
 
   /**
@@ -324,7 +333,7 @@ export class ProblemBook {
       this.#present.set(id, { problem: each, sinceMs: this.#nowMs(), owners: 1 });
       this.#onNew(each);
     }
-    for (const id of before ?? []) if (!now.has(id)) this.#drop(id);
+    for (const id of before ?? []) if (!now.has(id)) this.#drop(id, problems);
     if (now.size === 0) this.#byOwner.delete(owner);
     else this.#byOwner.set(owner, now);
   }
@@ -334,12 +343,22 @@ export class ProblemBook {
     return this.#present.values();
   }
 
-  #drop(id: string): void {
+  /** One that is only said in other words, among `instead`, is not solved. */
+  #drop(id: string, instead: readonly Problem[]): void {
     const known = this.#present.get(id);
     if (known === undefined) return;
     known.owners -= 1;
-    if (known.owners === 0) this.#present.delete(id);
+    if (known.owners > 0) return;
+    this.#present.delete(id);
+    if (!instead.some((each) => isSamePlace(each, known.problem)))
+      this.#onSolved(known.problem, known.sinceMs);
   }
+}
+
+function isSamePlace(one: Problem, other: Problem): boolean {
+  return (
+    one.code === other.code && one.path === other.path && subjectKey(one.object) === subjectKey(other.object)
+  );
 }
 
 /** The owner under which problems of reading one object stand in the book. */

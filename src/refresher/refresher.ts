@@ -336,8 +336,8 @@ export class Refresher implements Closeable {
 
   /** Takes over what is known now and tells those who care, after everything of ours is in place. */
   #know(target: Target, after: Knowledge): void {
-    const { logger, onChanged, onTouched } = this.#options;
-    const was = target.knowledge.resolution;
+    const { logger, clock, onChanged, onTouched } = this.#options;
+    const { resolution: was, lastError: errorBefore } = target.knowledge;
     target.knowledge = after;
     const lapsesAt = lapsesAtMs(after, this.#settings.maxStaleMs);
     if (lapsesAt === Number.POSITIVE_INFINITY) this.#lapses.remove(target);
@@ -349,6 +349,7 @@ export class Refresher implements Closeable {
       return;
     }
     const { name, family, namespaces } = target;
+    const failingSince = (after.lastError ?? errorBefore)?.sinceMs;
     logStateChange(logger, {
       name,
       family,
@@ -356,6 +357,8 @@ export class Refresher implements Closeable {
       was,
       is,
       lastError: after.lastError,
+      failingSinceWallMs:
+        failingSince === undefined ? undefined : failingSince + clock.wallMs() - clock.nowMs(),
     });
     onChanged(target.name, target.family);
   }

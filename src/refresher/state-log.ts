@@ -14,33 +14,39 @@ export interface StateChange {
   readonly was: Resolution;
   readonly is: Resolution;
   readonly lastError: LookupError | null;
+  /** When the present or the last run of errors began, in milliseconds since 1970; undefined: there was none. */
+  readonly failingSinceWallMs: number | undefined;
 }
 
 /** Says nothing where only the addresses differ: large services rotate them with every answer. */
 export function logStateChange(logger: Logger, change: StateChange): void {
-  const { name, family, was, is, lastError } = change;
+  const { name, family, was, is, lastError, failingSinceWallMs } = change;
   if (is.state === was.state) return;
   const fields = { component: "dns.refresh", name, family, namespaces: [...change.namespaces] };
-  const failing = { ...fields, error: lastError?.code, reason: lastError?.message };
+  const since = failingSinceWallMs === undefined ? undefined : new Date(failingSinceWallMs).toISOString();
+  const failing = { ...fields, error: lastError?.code, reason: lastError?.message, since };
+  const what = `${name} ${family}`;
   switch (is.state) {
     case "pending":
       return;
-    case "fresh":
-      logger.info(
-        { ...fields, addresses: is.addresses.length },
-        was.state === "pending" ? "resolved" : "recovered",
-      );
+    case "fresh": {
+      const found = { ...fields, addresses: is.addresses.length };
+      if (was.state === "pending") logger.info(found, `${what} resolves`);
+      else logger.info({ ...found, since }, `${what} resolves again`);
       return;
+    }
     case "denied":
-      logger.info({ ...fields, by: is.by }, "denied by upstream");
+      logger.info({ ...fields, by: is.by }, `${what} does not exist: upstream says ${is.by.toUpperCase()}`);
       return;
     case "stale":
-      logger.warn(failing, "failing, last good addresses kept");
+      logger.warn(failing, `${what} cannot be refreshed: its last good addresses are answered; ${RETRIED}`);
       return;
     case "failed":
-      logger.warn(failing, "failing, no addresses left");
+      logger.warn(failing, `${what} does not resolve and has no good addresses left; ${RETRIED}`);
       return;
     default:
       assertNever(is);
   }
 }
+
+const RETRIED = "it is asked again by itself";

@@ -72,9 +72,9 @@ export function isCovered(asked: ListenAddress, listen: readonly ListenAddress[]
 function reason(code: string): string {
   switch (code) {
     case "EADDRINUSE":
-      return "the port is taken (EADDRINUSE)";
+      return "another program uses the port (EADDRINUSE)";
     case "EACCES":
-      return "not permitted; ports below 1024 need a privilege (EACCES)";
+      return "ports below 1024 need a privilege (EACCES)";
     case "EADDRNOTAVAIL":
       return "this machine has no such address (EADDRNOTAVAIL)";
     case "EAFNOSUPPORT":

@@ -120,7 +120,10 @@ export class HttpEndpoint implements Closeable {
     this.#server.listen({ host: address.address, port: address.port }, () => {
       this.#server.removeAllListeners("error");
       this.#server.on("error", (error) =>
-        log.error({ component: COMPONENT, setting, error }, "endpoint fault"),
+        log.error(
+          { component: COMPONENT, setting, error },
+          `fault at the endpoint of the setting ${setting}, which goes on`,
+        ),
       );
       resolve();
     });
@@ -184,7 +187,8 @@ export class HttpEndpoint implements Closeable {
     try {
       return await handler(new URLSearchParams(query));
     } catch (error) {
-      log.error({ component: COMPONENT, setting, path, error }, "request failed");
+      const remedy = "This is a fault of this program: report it with this line.";
+      log.error({ component: COMPONENT, setting, path, error, remedy }, `a request for ${path} failed`);
       return jsonReply({ error: "internal error; the log says more" }, 500);
     }
   }

@@ -58,6 +58,8 @@ export class ClusterSource implements Closeable {
   /** What of each pod is kept. */
   #podDetail: PodDetail = "none";
   #lowering: Timer | undefined;
+  /** Milliseconds since 1970, of kinds whose changes do not come. */
+  readonly #failingSinceMs = new Map<Kind, number>();
   #isSynced = false;
   #isClosed = false;
   /** Resolves what `start` returned. */
@@ -146,7 +148,7 @@ export class ClusterSource implements Closeable {
     let phase: ReflectorState["phase"] = "starting";
     const reportRefused = (count: number) => {
       refused = count;
-      const text = `${count} ${resource.plural} were left out: too large, or not to be read.`;
+      const text = `${count} ${resource.plural} were left out, because they are too large or no objects; the log names those that it can.`;
       this.#report(kind, "objects", "ObjectUnreadable", count === 0 ? undefined : text);
     };
     const reflector = new Reflector<WatchedObject>({
@@ -173,7 +175,7 @@ export class ClusterSource implements Closeable {
         },
         onRefused: (count) => reportRefused(refused + count),
         onState: (state) => {
-          if (state.phase !== phase) this.#logPhase(kind, state);
+          if (state.phase !== phase) this.#logPhase(kind, state, phase);
           phase = state.phase;
           this.#reportAbsence(kind, state);
           this.#noteListed();
@@ -227,7 +229,8 @@ export class ClusterSource implements Closeable {
     if (objects === undefined) return;
     objects.replace([], this.#options.clock.nowMs());
     for (const part of ["watch", "objects"] as const) this.#report(kind, part, "AccessDenied", undefined);
-    this.#options.logger.info({ component: COMPONENT, kind }, "not watched any more");
+    const message = `${WATCHED[kind].plural} are not watched any more: no answer depends on them`;
+    this.#options.logger.info({ component: COMPONENT, kind }, message);
   }
 
   #stop(kind: Kind): WatchedObjects | undefined {
@@ -266,8 +269,16 @@ export class ClusterSource implements Closeable {
   }
 
   #reportAbsence(kind: Kind, { phase, message }: ReflectorState): void {
-    if (phase === "missing") this.#report(kind, "watch", "ResourceMissing", `The API server: ${message}`);
-    else if (phase === "denied") this.#report(kind, "watch", "AccessDenied", `The API server: ${message}`);
+    const { plural } = WATCHED[kind];
+    if (phase === "missing")
+      this.#report(kind, "watch", "ResourceMissing", `The API server has no ${plural}: ${message}.`);
+    else if (phase === "denied")
+      this.#report(
+        kind,
+        "watch",
+        "AccessDenied",
+        `The API server does not let us read ${plural}: ${message}.`,
+      );
     else if (phase === "watching") this.#report(kind, "watch", "AccessDenied", undefined);
   }
 
@@ -282,22 +293,38 @@ export class ClusterSource implements Closeable {
     const reasons = this.#need.reasons.map((reason) => POD_REASONS[reason]);
     if (reasons.join() === this.#reasons) return;
     this.#reasons = reasons.join();
-    const message = reasons.length > 0 ? "pods are watched" : "nothing asks for pods";
+    const message =
+      reasons.length > 0
+        ? "pods are watched, because answers depend on them"
+        : "no answer depends on pods now";
     this.#options.logger.info({ component: COMPONENT, kind: "Pod", reasons }, message);
   }
 
-  #logPhase(kind: Kind, { phase, message }: ReflectorState): void {
-    const { logger, store } = this.#options;
+  /** What is missing or denied is a problem, and said as one. */
+  #logPhase(kind: Kind, { phase, message, isListed }: ReflectorState, before: ReflectorState["phase"]): void {
+    const { logger, store, clock } = this.#options;
+    const { plural } = WATCHED[kind];
     const fields = { component: COMPONENT, kind };
-    if (phase === "watching") logger.info({ ...fields, objects: store.all(kind).size }, "watching");
-    else logger.warn({ ...fields, reason: message }, `watch is ${phase}`);
+    const nowMs = clock.wallMs();
+    if (phase === "watching") {
+      const sinceMs = this.#failingSinceMs.get(kind);
+      this.#failingSinceMs.delete(kind);
+      const again = before === "starting" ? "" : " again";
+      const after = sinceMs === undefined ? {} : { afterSeconds: Math.round((nowMs - sinceMs) / 1000) };
+      logger.info({ ...fields, objects: store.all(kind).size, ...after }, `${plural} are watched${again}`);
+    } else if (phase === "failing") {
+      if (!this.#failingSinceMs.has(kind)) this.#failingSinceMs.set(kind, nowMs);
+      const effect = isListed ? EFFECT_OF_SILENCE : EFFECT_BEFORE_LIST;
+      const said = `no changes of ${plural} come from the API server; ${effect}`;
+      logger.warn({ ...fields, reason: message, remedy: WATCH_REMEDY }, said);
+    }
   }
 
   #logEvents(kind: Kind, events: readonly ReflectedEvent<WatchedObject>[]): void {
     if (!LOGGED_KINDS.has(kind) || events.length > MOST_LOGGED_EVENTS) return;
     for (const { type, object } of events) {
-      const fields = { component: COMPONENT, object: objectKey(object.parsed.ref) };
-      this.#options.logger.info(fields, `object ${CHANGES[type]}`);
+      const key = objectKey(object.parsed.ref);
+      this.#options.logger.info({ component: COMPONENT, object: key }, `${key} ${CHANGES[type]}`);
     }
   }
 }
@@ -308,6 +335,10 @@ interface Watch {
 }
 
 const COMPONENT = "dns.watch";
+const EFFECT_OF_SILENCE = "answers go on from memory";
+const EFFECT_BEFORE_LIST = "the server gets ready when they have been listed";
+const WATCH_REMEDY =
+  "It is tried again every few seconds by itself. If it lasts: does the API server answer, may the pod reach it (egress policy), is its token valid?";
 const NOT_PUBLISHING: PublishNeedSettings = { publish: "off", clusterDomain: "cluster.local" as HostName };
 /** An entry that is replaced or edited does not cost a list of all pods. */
 const LINGER_MS = 30_000;

@@ -245,7 +245,7 @@ export class FolderSource implements Closeable {
       return;
     }
     for (const { key, change } of changes) {
-      logger.info({ component: COMPONENT, object: key }, `object ${change}`);
+      logger.info({ component: COMPONENT, object: key }, `${key} ${change}`);
     }
   }
 

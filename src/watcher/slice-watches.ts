@@ -94,7 +94,9 @@ export class SliceWatches implements Closeable {
           const isOut = phase === "missing" || phase === "denied";
           const object = { kind: "EndpointSlice", namespace, name: "" } as const;
           const code = phase === "missing" ? "ResourceMissing" : "AccessDenied";
-          const found = isOut ? [problem(code, object, resource.plural, `The API server: ${message}`)] : [];
+          const says = phase === "missing" ? "has no" : "does not let us read";
+          const text = `The API server ${says} ${resource.plural} of ${namespace}: ${message}.`;
+          const found = isOut ? [problem(code, object, resource.plural, text)] : [];
           this.#options.problems.replace(`watch EndpointSlice ${namespace}`, found);
           onState();
         },

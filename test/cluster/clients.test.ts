@@ -122,7 +122,7 @@ describe("the program and its clients", function () {
     // Without a reason pods are forgotten in the end; until then nothing changes.
     server.remove("ServiceEntry", "team", "private");
     server.remove("ServiceEntry", "team", "virtual");
-    await program.says(/nothing asks for pods/);
+    await program.says(/no answer depends on pods now/);
   });
 
   it("takes settings that decide who sees what while it runs", async () => {

@@ -239,11 +239,15 @@ describe("connection", () => {
 
   describe("says what is wrong with the kubeconfig", () => {
     const cases: [string, (config: ReturnType<typeof JSON.parse>) => unknown, string][] = [
-      ["without a context", (config) => ({ ...config, "current-context": "no" }), "names no cluster"],
+      [
+        "without a context",
+        (config) => ({ ...config, "current-context": "no" }),
+        "has no current context with a cluster",
+      ],
       [
         "with a server that is none",
         (config) => ({ ...config, clusters: [{ name: "test", cluster: { server: "cluster:6443" } }] }),
-        "is no server's URL",
+        "which is no URL of http or https",
       ],
       [
         "with a server without TLS that it does not allow",
@@ -261,13 +265,20 @@ describe("connection", () => {
         expect(error).to.be.instanceOf(ClusterAccessError);
         expect((error as Error).message)
           .to.contain(message)
-          .and.to.contain(file);
+          .and.to.contain(`kubeconfig ${file} has`)
+          .and.to.match(/\. Mend it, name another with KUBECONFIG, or serve manifests with --source PATH\.$/);
       });
     }
 
     it("that is not there", async () => {
       const error = await connect(join(folder, "nothing")).catch((reason: unknown) => reason);
       expect(error).to.be.instanceOf(ClusterAccessError);
+      expect((error as Error).message).to.match(/nothing cannot be read \(ENOENT[^)]*\)\. Mend it/);
+    });
+
+    it("that is no YAML, in one line", async () => {
+      const error = await connect(write("config", "contexts: [")).catch((reason: unknown) => reason);
+      expect((error as Error).message).to.match(/^kubeconfig \S+ cannot be read \(.*\)\. Mend it.*$/);
     });
   });
 });

@@ -4,7 +4,7 @@ import type { ApiClient, WritingApiClient } from "../../src/cluster/api-client.t
 import { HttpApiClient } from "../../src/cluster/http-client.ts";
 import { type RestartReason, WatchCounts } from "../../src/cluster/metrics.ts";
 import { Reflector, type ReflectorHandlers, type ReflectorState } from "../../src/cluster/reflector.ts";
-import type { Random } from "../../src/runtime.ts";
+import type { Logger, Random } from "../../src/runtime.ts";
 import { silentLogger } from "../../src/runtime.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 import type { ApiObject, ScriptedApiServer } from "../support/scripted-api-server.ts";
@@ -63,6 +63,7 @@ export class Reflection {
     server: { readonly url: string },
     options: {
       readonly mostObjectOctets?: number;
+      readonly logger?: Logger;
       readonly handlers?: Partial<ReflectorHandlers<Kept>>;
     } = {},
   ) {

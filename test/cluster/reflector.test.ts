@@ -1,4 +1,5 @@
 import { expect } from "chai";
+import { type LogFields, silentLogger } from "../../src/runtime.ts";
 import { statusObject } from "../support/api-exchange.ts";
 import { ScriptedApiServer } from "../support/scripted-api-server.ts";
 import { quiet, until } from "../support/waiting.ts";
@@ -698,7 +699,10 @@ describe("Reflector", () => {
 
     it("leaves out an object that the reader throws at, and none beside it", async () => {
       await reflection.close();
+      const said: string[] = [];
+      const error = (_fields: LogFields, message: string) => said.push(message);
       reflection = new Reflection(server, {
+        logger: { ...silentLogger, error },
         handlers: {
           read: (raw) => {
             const { name } = (raw as { metadata: { name: string } }).metadata;
@@ -712,6 +716,11 @@ describe("Reflector", () => {
       apply("bad-2", "c");
       await comes("a b c");
       expect(reflection.refused).to.equal(2);
+      expect(said).to.deep.equal(
+        ["bad-1", "bad-2"].map(
+          (name) => `one of the serviceentries cannot be read and is left out: default/${name}`,
+        ),
+      );
     });
 
     it("lists again when a change could not be taken", async () => {

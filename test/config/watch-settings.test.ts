@@ -130,14 +130,22 @@ describe("config: hot reload", () => {
     start("source: x\nttl: 10\n");
     writeFileSync(path, "source: x\nttl: 0\n");
     const error = await next("error");
-    expect(error.message).to.equal("settings file not taken; the settings before it stay in force");
-    expect(error.fields).to.deep.equal({
+    expect(error.message).to.equal(
+      `the settings file ${path} is rejected; the settings before stay in force`,
+    );
+    const { since, remedy, ...fields } = error.fields;
+    expect(String(since)).to.match(/^\d{4}-\d\d-\d\dT/);
+    expect(remedy).to.match(/^Correct what faults says/);
+    expect(fields).to.deep.equal({
       component: "dns.config",
       file: path,
       faults: [`ttl = "0" (${path}:2) is below 1. Give whole seconds from 1 to 3600, without a unit.`],
     });
     expect(events.filter(({ kind }) => kind === "change")).to.deep.equal([]);
     writeFileSync(path, "source: x\nttl: 11\n");
+    const good = await next("info");
+    expect(good.message).to.equal(`the settings file ${path} is good again`);
+    expect(good.fields["since"]).to.equal(since);
     expect((await next("change")).settings?.ttl).to.equal(11);
   });
 
@@ -145,7 +153,7 @@ describe("config: hot reload", () => {
     start("source: x\nttl: 10\n");
     writeFileSync(path, "source: y\nttl: 12\n");
     const warning = await next("warn");
-    expect(warning.message).to.equal("changed settings that take effect only after a restart");
+    expect(warning.message).to.equal("new settings wait for a restart: source");
     expect(warning.fields["settings"]).to.deep.equal(["source"]);
     const { settings, changed } = await next("change");
     expect(changed).to.deep.equal(["ttl"]);

@@ -7,6 +7,7 @@ const ref: ObjectRef = { kind: "ServiceEntry", namespace: "a", name: "b" };
 describe("ProblemBook", () => {
   let now = 0;
   let told: Problem[] = [];
+  let solved: string[] = [];
   let book = new ProblemBook(() => now);
   const messages = () => [...book.all()].map((each) => `${each.problem.message}@${each.sinceMs}`);
   const of = (message: string) => problem("HostConflict", ref, "spec.hosts", message);
@@ -14,9 +15,11 @@ describe("ProblemBook", () => {
   beforeEach(() => {
     now = 1;
     told = [];
+    solved = [];
     book = new ProblemBook(
       () => now,
       (each) => told.push(each),
+      ({ message }, sinceMs) => solved.push(`${message}@${sinceMs}`),
     );
   });
 
@@ -38,6 +41,18 @@ describe("ProblemBook", () => {
     book.replace("x", [of("two")]);
     expect(messages()).to.deep.equal(["two@5"]);
     expect(told).to.have.length(3);
+  });
+
+  it("tells when nothing of a kind stands at its place any more, and not when it is said in other words", () => {
+    book.replace("x", [of("one host")]);
+    now = 7;
+    book.replace("x", [of("two hosts")]);
+    expect(solved).to.deep.equal([]);
+    book.replace("y", [of("two hosts")]);
+    book.replace("x", []);
+    expect(solved).to.deep.equal([]);
+    book.replace("y", [problem("HostConflict", ref, "spec.hosts[1]", "elsewhere")]);
+    expect(solved).to.deep.equal(["two hosts@7"]);
   });
 
   it("takes a problem that two owners found for one, until both have dropped it", () => {

@@ -268,9 +268,9 @@ describe("the refresher", () => {
       world.upstream.script = always(NXDOMAIN);
       await world.elapse(80_000, 100);
       expect(world.log.filter((line) => line.includes(" A "))).to.deep.equal([
-        "warn failing, no addresses left A a.example",
-        "info recovered A a.example",
-        "info denied by upstream A a.example",
+        "warn a.example A does not resolve and has no good addresses left; it is asked again by itself",
+        "info a.example A resolves again",
+        "info a.example A does not exist: upstream says NXDOMAIN",
       ]);
       const changes = world.events.filter((event) => event === "changed A a.example");
       expect(changes).to.have.length(3);

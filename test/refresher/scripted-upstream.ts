@@ -94,7 +94,7 @@ export interface World {
   readonly refresher: Refresher;
   /** `changed A a.example`, `touched A a.example`, in order. */
   readonly events: string[];
-  /** Lines above debug: `info resolved A a.example`. */
+  /** Lines above debug: `info a.example A resolves`. */
   readonly log: string[];
   /** What `Random.fraction` gives. */
   chance: number;
@@ -122,8 +122,8 @@ export function makeWorld(options: Partial<RefresherOptions> = {}): World {
   const upstream = new ScriptedUpstream(clock);
   const events: string[] = [];
   const log: string[] = [];
-  const line = (level: string) => (fields: LogFields, message: string) => {
-    log.push(`${level} ${message} ${fields["family"]} ${fields["name"]}`);
+  const line = (level: string) => (_fields: LogFields, message: string) => {
+    log.push(`${level} ${message}`);
   };
   const logger: Logger = { debug() {}, info: line("info"), warn: line("warn"), error: line("error") };
   const refresher = new Refresher({

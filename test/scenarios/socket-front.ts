@@ -245,6 +245,8 @@ class SocketFront implements Front {
       case "loop":
         this.loops.push(this.#upstreams.numberOf(message.upstream));
         return;
+      case "upstream":
+        return;
       case "warning":
       case "fault":
         this.faults.push(message.message);

@@ -6,7 +6,7 @@ import { parseNode } from "../../src/mesh/parse-node.ts";
 import { parsePod } from "../../src/mesh/parse-pod.ts";
 import { parseService } from "../../src/mesh/parse-service.ts";
 import { ProblemBook } from "../../src/mesh/problem.ts";
-import { silentLogger } from "../../src/runtime.ts";
+import type { LogFields, Logger } from "../../src/runtime.ts";
 import { ClusterSource } from "../../src/watcher/cluster-source.ts";
 import { FixedRandom, isWatch, plainClient, serviceEntry } from "../cluster/fixture.ts";
 import { FakeClock } from "../support/fake-clock.ts";
@@ -23,6 +23,10 @@ describe("ClusterSource", () => {
   let synced: number;
   let client: ReturnType<typeof plainClient>;
   let source: ClusterSource;
+  let lines: { readonly level: string; readonly fields: LogFields; readonly message: string }[];
+  const at = (level: string) => (fields: LogFields, message: string) =>
+    lines.push({ level, fields, message });
+  const logger: Logger = { debug() {}, info: at("info"), warn: at("warn"), error: at("error") };
 
   beforeEach(async () => {
     server = await ScriptedApiServer.start();
@@ -30,6 +34,7 @@ describe("ClusterSource", () => {
     store = new MeshStore();
     book = new ProblemBook(() => clock.wallMs());
     batches = [];
+    lines = [];
     synced = 0;
     store.onChange((changes) => batches.push(changes));
     client = plainClient(server);
@@ -40,7 +45,7 @@ describe("ClusterSource", () => {
       problems: book,
       clock,
       random: new FixedRandom(),
-      logger: silentLogger,
+      logger,
       onSynced: () => {
         synced += 1;
       },
@@ -475,6 +480,35 @@ describe("ClusterSource", () => {
       await source.start();
       expect(problems()).to.deep.equal(["AccessDenied Pod "]);
       expect(names("ServiceEntry")).to.equal("a");
+    });
+  });
+
+  describe("says in the log", () => {
+    const of = (kind: Kind) =>
+      lines
+        .filter(({ fields }) => fields["kind"] === kind)
+        .map(({ level, message }) => `${level} ${message}`);
+
+    it("that a watch broke, what that means and what to do, and after how long it is back", async () => {
+      await source.start();
+      await until(() => of("Namespace").length === 1, "a first line");
+      await server.goAway();
+      await until(() => of("Namespace").length === 2, "a warning");
+      clock.advance(61_000);
+      await server.comeBack();
+      await until(() => {
+        clock.advance(3000);
+        return of("Namespace").length === 3;
+      }, "an end");
+      expect(of("Namespace")).to.deep.equal([
+        "info namespaces are watched",
+        "warn no changes of namespaces come from the API server; answers go on from memory",
+        "info namespaces are watched again",
+      ]);
+      const [, broken, back] = lines.filter(({ fields }) => fields["kind"] === "Namespace");
+      expect(broken?.fields["reason"]).to.be.a("string");
+      expect(broken?.fields["remedy"]).to.match(/tried again .* by itself/);
+      expect(back?.fields["afterSeconds"]).to.be.at.least(61);
     });
   });
 
