@@ -3,6 +3,8 @@
 import { ApiError, askApi } from "./api.ts";
 import { fieldsOf, listOf, type RawFields, textOf } from "./check/raw.ts";
 import { durationText } from "./formats.ts";
+import { clientAnswers, clientText } from "./lookup-client.ts";
+import type { LookupReply } from "./lookup-reply.ts";
 import { printable } from "./printable.ts";
 
 /** For whom the questions are explained: a pod, or any client of a namespace; neither: a client that nobody knows. */
@@ -43,14 +45,23 @@ export async function askWhy(
 }
 
 /** Fields of `-o json` beside the answer. */
-export function whyJson(why: Why): object {
+export function whyJson(why: Why, replies: readonly LookupReply[]): object {
   return "failure" in why
-    ? { why: null, whyFailure: why.failure }
-    : { why: why.explanations, whyFailure: null };
+    ? { why: null, whyFailure: why.failure, clientAnswers: null }
+    : {
+        why: why.explanations,
+        whyFailure: null,
+        clientAnswers: clientAnswers(why.explanations, replies),
+      };
 }
 
-/** Lines to print below the answer; each ends with a newline. `wallMs`: now. */
-export function whyText(why: Why, { namespace, pod }: WhyClient, wallMs: number): string {
+/** Lines to print below the answer, which is `replies`; each ends with a newline. `wallMs`: now. */
+export function whyText(
+  why: Why,
+  { namespace, pod }: WhyClient,
+  replies: readonly LookupReply[],
+  wallMs: number,
+): string {
   if ("failure" in why) return `\nWhy: not known. ${printable(why.failure)}\n`;
   const [first, ...others] = why.explanations;
   if (first === undefined) return "";
@@ -61,14 +72,17 @@ export function whyText(why: Why, { namespace, pod }: WhyClient, wallMs: number)
   }
   rows.push(["next", nextText(why.explanations, wallMs)], ...problemsOf(first));
   const width = Math.max(...rows.map(([title]) => title.length));
-  const who =
+  const known =
     pod !== undefined
-      ? `the pod ${pod} (above: as this machine is answered)`
+      ? `the pod ${pod}`
       : namespace !== undefined
-        ? `a client of the namespace ${namespace} (above: as this machine is answered)`
-        : "a client that is no known pod";
+        ? `a client of the namespace ${namespace}`
+        : undefined;
+  const who = known ?? "a client that is no known pod";
   const lines = rows.map(([title, said]) => `  ${title.padEnd(width)}  ${said}`);
-  return `\nWhy ${text(first["type"])} is answered as it is to ${who}:\n${printable(lines.join("\n"), "\n")}\n`;
+  const gets = known === undefined ? "" : clientText(known, clientAnswers(why.explanations, replies));
+  const reasons = `\nWhy ${text(first["type"])} is answered as it is to ${who}:\n${lines.join("\n")}\n`;
+  return printable(`${gets}${reasons}`, "\n");
 }
 
 type Row = readonly [title: string, text: string];

@@ -26,8 +26,8 @@ Options:
   --type TYPE          A, AAAA, CNAME, SRV, TXT ... or a number; may be repeated (default A and AAAA)
   --server ADDR:PORT   the server to ask (default 127.0.0.1:1053)
   --tcp                ask over TCP at once (else over UDP, and over TCP where the reply is cut off)
-  -n, --namespace NS   explain it for a client of this namespace
-  --pod NS/NAME        explain it for this pod
+  -n, --namespace NS   what a client of this namespace gets, and why
+  --pod NS/NAME        what this pod gets, and why
 ${API_HELP};
                        where --server alone is given, nobody is asked why
   -o, --output FORMAT  table or json (default table)
@@ -57,11 +57,11 @@ export async function runLookup(
   ]);
   const where = socketAddressText(server);
   if (wanted.output === "json") {
-    const value = { host, server: where, replies, ...(why === undefined ? {} : whyJson(why)) };
+    const value = { host, server: where, replies, ...(why === undefined ? {} : whyJson(why, replies)) };
     output.out(`${JSON.stringify(value, null, 2)}\n`);
   } else {
     output.out(lookupTable(host, where, replies));
-    if (why !== undefined) output.out(whyText(why, client, Date.now()));
+    if (why !== undefined) output.out(whyText(why, client, replies, Date.now()));
   }
   if (replies.some((reply) => reply.status === "NOERROR")) return 0;
   return replies.some((reply) => reply.status !== null) ? 1 : 3;

@@ -22,6 +22,7 @@ describe("lookup, with the why", () => {
 
   const explanation = (type: string) => ({
     type,
+    decision: "answer",
     addresses: [
       { address: "192.0.2.2", target: "late.example", nextRefresh: "2100-02-01T00:00:00.000Z" },
       { address: "192.0.2.1", target: "up.example", nextRefresh: NEXT_REFRESH },
@@ -80,9 +81,16 @@ describe("lookup, with the why", () => {
     ]);
     const [answer, why] = output.text.split("\nWhy ");
     expect(answer).to.match(/^NAME +TYPE/);
+    expect(answer?.split("\n\n").at(-1)).to.equal(
+      [
+        "A client of the namespace team-a gets something else than this machine got above:",
+        "  A     192.0.2.2, 192.0.2.1, 192.0.2.3",
+        "  AAAA  192.0.2.2, 192.0.2.1, 192.0.2.3\n",
+      ].join("\n"),
+    );
     const lines = why?.trimEnd().split("\n") ?? [];
     expect(lines.slice(0, 4)).to.deep.equal([
-      "A is answered as it is to a client of the namespace team-a (above: as this machine is answered):",
+      "A is answered as it is to a client of the namespace team-a:",
       "  client    The client is in team-a.",
       "  decision  Answered for A\\u{1b}[2J.",
       "  for AAAA  Answered for AAAA\\u{1b}[2J.",
@@ -96,16 +104,16 @@ describe("lookup, with the why", () => {
   it("explains for a pod, and finds the endpoint by the environment", async () => {
     expect(await run(["--pod", "team-a/web", "--type", "A"], { SERVICEENTRY_DNS_API: url })).to.equal(0);
     expect(asked).to.deep.equal(["/api/explain?name=a.example&type=1&pod=team-a%2Fweb"]);
-    expect(output.text).to.include(
-      "Why A is answered as it is to the pod team-a/web (above: as this machine is answered):",
-    );
+    expect(output.text).to.include("Why A is answered as it is to the pod team-a/web:");
   });
 
   it("has it in the form for scripts too", async () => {
     expect(await run(["--api", url, "--type", "A", "-o", "json"])).to.equal(0);
-    const { replies, why, whyFailure } = JSON.parse(output.text);
+    const { replies, why, whyFailure, clientAnswers } = JSON.parse(output.text);
     expect(replies.length).to.equal(1);
     expect([why, whyFailure]).to.deep.equal([[explanation("A")], null]);
+    const addresses = ["192.0.2.2", "192.0.2.1", "192.0.2.3"];
+    expect(clientAnswers).to.deep.equal([{ type: "A", decision: "answer", addresses, isSame: false }]);
   });
 
   it("answers without an endpoint, and says so in one line", async () => {
