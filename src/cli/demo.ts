@@ -22,6 +22,9 @@ const DEFAULTS = {
   admin: "127.0.0.1:9153",
   source: "manifests/examples",
 };
+/** Where `lookup` asks when it is told nothing. */
+const DEFAULT_LOOKUP_SERVER = "127.0.0.1:1053";
+const DEFAULT_API_ADDRESS = "127.0.0.1:9154";
 /** A child that has said nothing after this long will not. */
 const STAND_IN_START_MS = 10_000;
 /** As long as a query would wait. */
@@ -159,7 +162,12 @@ function banner(
   const places = folders.map((folder) => relative(process.cwd(), folder) || ".").join(" and ");
   const { address, port } = settings.listen[0]!;
   const server = running.listening[0]!;
-  const example = hosts[0]?.host ?? "example.com";
+  // Two entries may claim one host, and a wildcard host is asked for by some name below it.
+  const names = [...new Set(hosts.map(({ host }) => host.replace(/^\*\./, "any.")))];
+  const example = names[0] ?? "example.com";
+  const isFoundByDefault =
+    server === DEFAULT_LOOKUP_SERVER && socketAddressText(settings.api) === DEFAULT_API_ADDRESS;
+  const options = isFoundByDefault ? "" : ` --server ${server} --api ${socketAddressText(settings.api)}`;
   const dig = (question: string) => `  dig @${address} -p ${port} ${question}\n`;
   const list = hosts
     .map(({ host, resolution, state }) => `  ${host.padEnd(34)} ${resolution.padEnd(16)} ${state}\n`)
@@ -170,9 +178,10 @@ serviceentry-dns demo: answering on ${running.listening.join(", ")} (UDP and TCP
 Hosts from ${places}
 ${list === "" ? "  none: there is no ServiceEntry in these folders, so every name is forwarded\n" : list}
 Try
-${hosts.map(({ host }) => dig(host)).join("")}${dig(`${example} AAAA +tcp`)}  npm run -s lookup -- ${example} --server ${server}
+${names.map(dig).join("")}${dig(`${example} AAAA +tcp`)}  npm run -s lookup -- ${example}${options}
   curl -s http://${socketAddressText(settings.admin)}/metrics | grep serviceentry_dns_
   curl -s http://${socketAddressText(settings.api)}/api/hosts
+and look at http://${socketAddressText(settings.api)}/ in a browser.
 
 Edit, add or delete a file in these folders: the answers follow within a second.
 Stop and start what stands in for CoreDNS on ${standIn}:

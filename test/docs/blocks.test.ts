@@ -53,6 +53,7 @@ function ownWords({ text }: Place): readonly string[] | undefined {
   const script = npmScript(words);
   const command = script === undefined ? undefined : /src\/main\.ts (\S+)/.exec(SCRIPTS[script] ?? "")?.[1];
   const dashes = words.indexOf("--");
+  if (script === "cli" && dashes >= 0) return words.slice(dashes + 1);
   return command === undefined ? undefined : [command, ...(dashes < 0 ? [] : words.slice(dashes + 1))];
 }
 

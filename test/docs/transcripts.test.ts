@@ -44,7 +44,7 @@ function isRunnable(text: string): boolean {
       text,
     ) ||
     /^curl (?:-s )?'?http:\/\/127\.0\.0\.1:915[34]\//.test(text) ||
-    (/^npm run -s lookup -- |^npm exec -- node src\/main\.ts (?:hosts|problems|lookup)\b/.test(text) &&
+    (/^npm run -s (?:lookup|hosts|problems)\b/.test(text) &&
       !/[A-Z]{3,}|--pod POD/.test(text.replace(/--type \S+|--code \S+/g, "")))
   );
 }
@@ -139,8 +139,9 @@ describe("docs: transcripts", function () {
 
   /** A command of ours, in this process: starting Node for each would take most of the time. */
   async function runOwn(words: readonly string[]): Promise<string> {
-    const rest = words.slice(words.indexOf("--") + 1);
-    const [name, ...args] = words[1] === "run" ? [words[3]!, ...rest] : rest.slice(2);
+    const dashes = words.indexOf("--");
+    const name = words[3];
+    const args = dashes < 0 ? [] : words.slice(dashes + 1);
     const hasServer = name === "lookup" && args.includes("--server");
     if (!hasServer) args.push(`--api=http://127.0.0.1:${ports[2]}`);
     if (!hasServer && name === "lookup") args.push(`--server=127.0.0.1:${ports[0]}`);
