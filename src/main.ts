@@ -16,13 +16,15 @@ const FAILED = 1;
 
 const HELP = `Usage: serviceentry-dns COMMAND [OPTION]...
 
-Makes the hosts of Istio ServiceEntries resolvable by name, and forwards all other names.
+Makes the hosts of Istio ServiceEntries resolvable by name, and forwards all
+other names.
 
 ${commandList()}
   --help     this text; COMMAND --help explains one command
   --version  the version
 
-Exit status: 0 done, 1 failed, 2 wrong usage; commands that ask something have more, see their help.
+Exit status: 0 done, 1 failed, 2 wrong usage; commands that ask something have
+more, see their help.
 NO_COLOR switches colours off.
 `;
 

@@ -1,52 +1,40 @@
 /** `refresh`, `cache flush` and `log-level`: what a running server is told to do, by POST at its API endpoint. */
 
 import { isHostName, parseHostName } from "../wire/host-name.ts";
-import { API_HELP, ApiError, askApi, type Environment } from "./api.ts";
+import { ApiError, askApi, type Environment } from "./api.ts";
 import { fieldsOf, listOf, textOf } from "./check/raw.ts";
 import { type CommandSpec, requestedApi, requestedFormat, runCommand, UsageError } from "./command.ts";
 import { formatted } from "./formats.ts";
+import { API_NOTES, API_OPTION, FORMAT_OPTION, HELP_OPTION, helpText } from "./help-text.ts";
 import { printable } from "./printable.ts";
 import { type Output, processOutput } from "./usage.ts";
 
-const STATUS_HELP = `Exit status: 0 done, 1 the server refuses or knows nothing of it, 2 usage, 3 no API endpoint.
-Of several replicas only the one behind the endpoint is told.
-`;
+const COMMON = {
+  options: [API_OPTION, FORMAT_OPTION, HELP_OPTION],
+  notes: `${API_NOTES}
+Of several replicas only the one behind the endpoint is told.`,
+  status: "0 done, 1 the server refuses or knows nothing of it, 2 usage, 3 no API endpoint",
+} as const;
 
-export const REFRESH_HELP = `Usage: serviceentry-dns refresh HOST [options]
+export const REFRESH_HELP = helpText({
+  usage: "refresh HOST [options]",
+  about: "Has a running server ask upstream again for the names behind HOST, now.",
+  ...COMMON,
+});
 
-Has a running server ask upstream again for the names behind HOST, now.
-
-Options:
-${API_HELP}
-  -o, --output FORMAT  table, json or yaml (default table)
-  --help               this text
-
-${STATUS_HELP}`;
-
-export const CACHE_HELP = `Usage: serviceentry-dns cache flush NAME [options]
-
-Has a running server forget what it cached for NAME, or for all names below *.suffix. "." forgets everything.
-Own hosts are not in the cache; see refresh.
-
-Options:
-${API_HELP}
-  -o, --output FORMAT  table, json or yaml (default table)
-  --help               this text
-
-${STATUS_HELP}`;
+export const CACHE_HELP = helpText({
+  usage: "cache flush NAME [options]",
+  about: `Has a running server forget what it cached for NAME, or for all names below *.suffix. "." forgets everything. Own hosts are not in the cache; see refresh.`,
+  ...COMMON,
+});
 
 export const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
 
-export const LOG_LEVEL_HELP = `Usage: serviceentry-dns log-level ${LOG_LEVELS.join("|")} [options]
-
-Has a running server log from this level on, until its settings are read anew or it ends.
-
-Options:
-${API_HELP}
-  -o, --output FORMAT  table, json or yaml (default table)
-  --help               this text
-
-${STATUS_HELP}`;
+export const LOG_LEVEL_HELP = helpText({
+  usage: `log-level ${LOG_LEVELS.join("|")} [options]`,
+  about: "Has a running server log from this level on, until its settings are read anew or it ends.",
+  ...COMMON,
+});
 
 export const ACT_OPTIONS = {
   api: { type: "string" },

@@ -5,11 +5,6 @@ import { fieldsOf, textOf } from "./check/raw.ts";
 export const API_VARIABLE = "SERVICEENTRY_DNS_API";
 export const DEFAULT_API = "http://127.0.0.1:9154";
 
-/** For the help text of every command that asks the endpoint. */
-export const API_HELP = `  --api URL            the server's API endpoint (default: ${API_VARIABLE},
-                       else ${DEFAULT_API}); in a cluster this brings it there:
-                       kubectl -n serviceentry-dns port-forward deploy/serviceentry-dns 9154`;
-
 /** The endpoint cannot be reached, or does not do what was asked; the message ends with a full stop. */
 export class ApiError extends Error {
   readonly code = "API";

@@ -16,6 +16,7 @@ import { sarifReport } from "./check/report-sarif.ts";
 import { textReport } from "./check/report-text.ts";
 import { readSources, type Sources } from "./check/sources.ts";
 import { subjectOf } from "./check/subject.ts";
+import { HELP_OPTION, helpText } from "./help-text.ts";
 import { Progress } from "./progress.ts";
 import {
   EXIT_USAGE,
@@ -26,28 +27,33 @@ import {
   usageMessage,
 } from "./usage.ts";
 
-export const CHECK_HELP = `Usage: serviceentry-dns check -f FILE|DIR|- [-f ...] [options]
-
-Says what is wrong with ServiceEntries, WorkloadEntries and the DNS of pods, before they are applied: what
-the server would report at /api/problems, what Istio's webhook refuses or warns of, and what keeps a pod from
-asking this server. Objects of all files are seen together, as by "serve --source".
-
-Options:
-  -f, --filename PATH     a manifest, a folder of them (*.yaml, *.yml, *.json, recursive), or - for standard
-                          input; may be repeated
-  -o, --output FORMAT     text, json, sarif or junit (default text)
-  --fail-on SEVERITY      error, warning or info: what makes the exit status 1 (default error)
-  --config FILE           settings of the server that will answer, such as clusterDomain and hostPolicy;
-                          default: the defaults. Flags and environment of the server do not count
-  --nameserver ADDR       an address of the server's Service, to judge pods' nameservers; may be repeated.
-                          Addresses of a Service with the label app: serviceentry-dns are found in the files
-  --service-range CIDR    where the cluster's Services get their addresses, to judge endpoints of entries that are
-                          published; may be repeated. Addresses of Services in the files count without it
-  --explain [CODE]        explain a code, or all, and end
-  --help                  this text
-
-Exit status: 0 nothing as bad as --fail-on, 1 something is, 2 wrong usage or a path that is not there.
-`;
+export const CHECK_HELP = helpText({
+  usage: "check -f FILE|DIR|- [-f ...] [options]",
+  about: `Says what is wrong with ServiceEntries, WorkloadEntries and the DNS of pods, before they are applied: what the server would report at /api/problems, what Istio's webhook refuses or warns of, and what keeps a pod from asking this server. Objects of all files are seen together, as by "serve --source".`,
+  options: [
+    [
+      "-f, --filename PATH",
+      "a manifest, a folder of them (*.yaml, *.yml, *.json, recursive), or - for standard input; may be repeated",
+    ],
+    ["-o, --output FORMAT", "text, json, sarif or junit (default text)"],
+    ["--fail-on SEVERITY", "error, warning or info: what makes the exit status 1 (default error)"],
+    [
+      "--config FILE",
+      "settings of the server that will answer, such as clusterDomain and hostPolicy; default: the defaults. Flags and environment of the server do not count",
+    ],
+    [
+      "--nameserver ADDR",
+      "an address of the server's Service, to judge pods' nameservers; may be repeated. Addresses of a Service with the label app: serviceentry-dns are found in the files",
+    ],
+    [
+      "--service-range CIDR",
+      "where the cluster's Services get their addresses, to judge endpoints of entries that are published; may be repeated. Addresses of Services in the files count without it",
+    ],
+    ["--explain [CODE]", "explain a code, or all, and end"],
+    HELP_OPTION,
+  ],
+  status: "0 nothing as bad as --fail-on, 1 something is, 2 wrong usage or a path that is not there",
+});
 
 export const CHECK_OPTIONS = {
   filename: { type: "string", short: "f", multiple: true },

@@ -4,7 +4,7 @@ export const COMMAND_SUMMARIES = {
   serve: "answer the hosts of a cluster, or of a folder of manifests",
   demo: "everything on this machine, without a cluster",
   lookup: "ask a server for a host and explain the answer",
-  check: "lint ServiceEntries, WorkloadEntries and pods' dnsConfig before they are applied",
+  check: "lint ServiceEntries, WorkloadEntries and pods' dnsConfig in files",
   hosts: "list the hosts that a running server knows, with what answers them",
   problems: "list what a running server found wrong, with what to do",
   diff: "compare our answers with CoreDNS's or istiod's, host by host",

@@ -12,6 +12,7 @@ import { COREFILE_FORMS, COREFILE_OPTIONS } from "./corefile.ts";
 import { DIFF_OPTIONS } from "./diff.ts";
 import { DOCTOR_FORMATS, DOCTOR_OPTIONS, LIBCS } from "./doctor.ts";
 import { FORMATS } from "./formats.ts";
+import { HELP_OPTION, helpText } from "./help-text.ts";
 import { HOST_STATES, HOSTS_OPTIONS } from "./hosts.ts";
 import { INJECT_FORMS, INJECT_OPTIONS } from "./inject.ts";
 import { LOOKUP_OPTIONS } from "./lookup.ts";
@@ -21,18 +22,15 @@ import { type Output, processOutput } from "./usage.ts";
 
 export const SHELLS = ["bash", "zsh", "fish"] as const;
 
-export const COMPLETION_HELP = `Usage: serviceentry-dns completion ${SHELLS.join("|")}
-
-Prints a script that completes commands, options and their values.
+export const COMPLETION_HELP = helpText({
+  usage: `completion ${SHELLS.join("|")}`,
+  about: `Prints a script that completes commands, options and their values.
   bash  source <(serviceentry-dns completion bash)
   zsh   source <(serviceentry-dns completion zsh)   (after compinit)
-  fish  serviceentry-dns completion fish | source
-
-Options:
-  --help  this text
-
-Exit status: 0 printed, 2 usage.
-`;
+  fish  serviceentry-dns completion fish | source`,
+  options: [HELP_OPTION],
+  status: "0 printed, 2 usage",
+});
 
 export const COMPLETION_OPTIONS = { help: { type: "boolean", default: false } } as const;
 

@@ -6,21 +6,20 @@ import { SETTING_KEYS, type SettingKey } from "../config/settings.ts";
 import { originText, SettingsError } from "../config/settings-error.ts";
 import type { Environment } from "./api.ts";
 import { fieldsOf, textOf } from "./check/raw.ts";
-import { FORMATS, formatted, readFormat, table } from "./formats.ts";
+import { type FORMATS, formatted, readFormat, table } from "./formats.ts";
+import { FORMAT_OPTION, HELP_OPTION, helpText } from "./help-text.ts";
 import { EXIT_USAGE, type Output, processOutput, usageMessage } from "./usage.ts";
 
-export const CONFIG_HELP = `Usage: serviceentry-dns config print [SETTING]... [-o FORMAT] [SETTINGS OF serve]...
-
-Prints the settings in force and where each comes from: flag, environment variable, settings file with its
-line, or default. Takes the flags of serve, such as --config FILE, and reads the same environment.
-
-Options:
-  -o, --output FORMAT  ${FORMATS.join(", ")} (default table); yaml is a settings file
-  --changed            only what is not the default
-  --help               this text
-
-Exit status: 0 printed, 2 usage or a setting that is wrong, with all faults.
-`;
+export const CONFIG_HELP = helpText({
+  usage: "config print [SETTING]... [-o FORMAT] [SETTINGS OF serve]...",
+  about: `Prints the settings in force and where each comes from: flag, environment variable, settings file with its line, or default. Takes the flags of serve, such as --config FILE, and reads the same environment.`,
+  options: [
+    [FORMAT_OPTION[0], `${FORMAT_OPTION[1]}; yaml is a settings file`],
+    ["--changed", "only what is not the default"],
+    HELP_OPTION,
+  ],
+  status: "0 printed, 2 usage or a setting that is wrong, with all faults",
+});
 
 export const CONFIG_OPTIONS = {
   output: { type: "string", short: "o", default: "table" },

@@ -2,31 +2,35 @@
 
 import { isHostName, isWildcard, parseHostName, wildcardRest } from "../wire/host-name.ts";
 import { parseIpAddress } from "../wire/ip-address.ts";
-import { API_HELP, type Environment } from "./api.ts";
+import type { Environment } from "./api.ts";
 import { askHosts } from "./api-rows.ts";
 import { type CommandSpec, requestedApi, runCommand, UsageError } from "./command.ts";
+import { API_NOTES, API_OPTION, HELP_OPTION, helpText } from "./help-text.ts";
 import { type Output, processOutput } from "./usage.ts";
 
 export const COREFILE_FORMS = ["first-hop", "zones"] as const;
 
-export const COREFILE_HELP = `Usage: serviceentry-dns corefile --address ADDR [options]
-
-Prints lines for CoreDNS's Corefile (kubectl -n kube-system edit configmap coredns), for clusters where pods
-keep their nameserver. ADDR is the address of our Service. Every client is CoreDNS then: pods see public
-entries alone.
-
-Options:
-  --address ADDR       needed
-  --form FORM          first-hop  CoreDNS asks us first for every name outside the cluster, and goes on by
-                                  itself where we refuse; the server runs with --refuse (default)
-                       zones      CoreDNS asks us for the named zones alone
-  --zone NAME          for the form zones: a domain; may be repeated. Without it the hosts of a running
-                       server are taken
-${API_HELP}
-  --help               this text
-
-Exit status: 0 printed, 1 there is no zone, 2 usage, 3 no API endpoint.
-`;
+export const COREFILE_HELP = helpText({
+  usage: "corefile --address ADDR [options]",
+  about: `Prints lines for CoreDNS's Corefile, for clusters where pods keep their nameserver:
+  kubectl -n kube-system edit configmap coredns
+ADDR is the address of our Service. Every client is CoreDNS then: pods see public entries alone.`,
+  options: [
+    ["--address ADDR", "needed"],
+    [
+      "--form FORM",
+      "first-hop (default): CoreDNS asks us first for every name outside the cluster, and goes on by itself where we refuse; the server runs with --refuse\nzones: CoreDNS asks us for the named zones alone",
+    ],
+    [
+      "--zone NAME",
+      "for the form zones: a domain; may be repeated. Without it the hosts of a running server are taken",
+    ],
+    API_OPTION,
+    HELP_OPTION,
+  ],
+  notes: API_NOTES,
+  status: "0 printed, 1 there is no zone, 2 usage, 3 no API endpoint",
+});
 
 export const COREFILE_OPTIONS = {
   address: { type: "string" },

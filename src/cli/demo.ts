@@ -8,7 +8,7 @@ import { once } from "node:events";
 import { join, relative } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout } from "node:timers/promises";
-import { settingsHelp } from "../config/help.ts";
+import { meaningLines, settingsHelp } from "../config/help.ts";
 import { type LoadedSettings, loadSettings, type SettingsInputs } from "../config/load-settings.ts";
 import { SETTING_KEYS } from "../config/settings.ts";
 import { socketAddressText } from "../config/socket-address.ts";
@@ -33,21 +33,22 @@ const FIRST_ANSWERS_MS = 2500;
 export function demoHelp(): string {
   return `Usage: serviceentry-dns demo [--form FORM] [SETTING]...
 
-Serves manifests/examples on this machine, without a cluster and without a network.
-Edit, add or delete a file there while it runs: the answers follow.
+Serves manifests/examples on this machine, without a cluster and without a
+network. Edit, add or delete a file there while it runs: the answers follow.
 
   --form FORM
-      Which example of the host with several kinds of endpoints to load: ${FORMS.join(", ")}.
+${meaningLines(`Which example of the host with several kinds of endpoints to load: ${FORMS.join(", ")}.`)}
       (default: ${DEFAULT_FORM})
   --stand-in ADDR:PORT
-      Where the stand-in for CoreDNS answers; names that are not ours are asked there.
+${meaningLines("Where the stand-in for CoreDNS answers; names that are not ours are asked there.")}
       (default: ${DEFAULT_STAND_IN})
   --examples DIR
       Folder of the examples. (default: manifests/examples of this project)
   --help
       This text.
 
-Settings of serve are taken too; listen, admin and api are on loopback unless given.
+Settings of serve are taken too; listen, admin and api are on loopback unless
+given.
 
 ${settingsHelp(SETTING_KEYS.filter((key) => !["source", "upstreams", "clusterUpstreams"].includes(key)))}`;
 }

@@ -6,7 +6,7 @@
 import { readFileSync } from "node:fs";
 import { parseWrittenAddress, type SocketAddress, socketAddressText } from "../config/socket-address.ts";
 import { RecordType } from "../wire/constants.ts";
-import { API_HELP, type Environment } from "./api.ts";
+import type { Environment } from "./api.ts";
 import { askHosts, type HostRow } from "./api-rows.ts";
 import { type CommandSpec, requestedApi, requestedFormat, runCommand, UsageError } from "./command.ts";
 import {
@@ -21,32 +21,37 @@ import { type NameTable, readNameTable } from "./diff/name-table.ts";
 import { type HostView, viewsOf } from "./diff/views.ts";
 import { exchange } from "./exchange.ts";
 import { formatted, table } from "./formats.ts";
+import { API_NOTES, API_OPTION, FORMAT_OPTION, HELP_OPTION, helpText } from "./help-text.ts";
 import { readLookupReply } from "./lookup-reply.ts";
 import { Progress } from "./progress.ts";
 import { type Output, processOutput } from "./usage.ts";
 
-export const DIFF_HELP = `Usage: serviceentry-dns diff (--upstream ADDR[:PORT] | --nds FILE) [PATTERN] [options]
+export const DIFF_HELP = helpText({
+  usage: "diff (--upstream ADDR[:PORT] | --nds FILE) [PATTERN] [options]",
+  about: `Compares, for every host of the entries that a running server knows and for every client namespace with a view of its own, our answer with another one, and names the rule behind each difference.`,
+  options: [
+    ["--upstream ADDR[:PORT]", "another DNS server, such as CoreDNS's Service; it is asked for A and AAAA"],
+    ["--nds FILE", "istiod's name table of one proxy, as JSON"],
+    [
+      "--server ADDR[:PORT]",
+      "ask our own server too, for what everybody sees, instead of believing /api/hosts",
+    ],
+    [
+      "-n, --namespace NS",
+      "with --nds: the namespace of the proxy; else: only views of these; may be repeated",
+    ],
+    ["--all", "equal answers too"],
+    API_OPTION,
+    FORMAT_OPTION,
+    HELP_OPTION,
+  ],
+  notes: `A proxy's name table is printed by
+  kubectl exec POD -c istio-proxy -- curl -s localhost:15020/debug/ndsz
+${API_NOTES}
 
-Compares, for every host of the entries that a running server knows and for every client namespace with a
-view of its own, our answer with another one, and names the rule behind each difference.
-
-  --upstream ADDR[:PORT]  another DNS server, such as CoreDNS's Service; it is asked for A and AAAA
-  --nds FILE              istiod's name table of one proxy, as JSON:
-                          kubectl exec POD -c istio-proxy -- curl -s localhost:15020/debug/ndsz
-
-Options:
-  --server ADDR[:PORT]    ask our own server too, for what everybody sees, instead of believing /api/hosts
-  -n, --namespace NS      for --nds: the namespace of the proxy; else: only views of these; may be repeated
-  --all                   equal answers too
-${API_HELP}
-  -o, --output FORMAT  table, json or yaml (default table)
-  --help               this text
-
-Verdicts: ${VERDICTS.join(", ")}.
-"other" and "only there" are what pods notice when they are moved over.
-
-Exit status: 0 no such difference, 1 some, 2 usage, 3 no API endpoint.
-`;
+Verdicts: ${VERDICTS.join(", ")}. "other" and "only there" are what pods notice when they are moved over.`,
+  status: "0 no such difference, 1 some, 2 usage, 3 no API endpoint",
+});
 
 export const DIFF_OPTIONS = {
   upstream: { type: "string" },

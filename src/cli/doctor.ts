@@ -13,33 +13,36 @@ import { fileChecks, type Libc } from "./doctor/file-checks.ts";
 import { identify, isOurIdentity, type ServerIdentity } from "./doctor/identity.ts";
 import { probe } from "./doctor/probes.ts";
 import { type ResolverFile, readResolverFile } from "./doctor/resolver-file.ts";
+import { HELP_OPTION, helpText } from "./help-text.ts";
 import { paintFor } from "./paint.ts";
 import { printable } from "./printable.ts";
 import { type Output, processOutput } from "./usage.ts";
 
-export const DOCTOR_HELP = `Usage: serviceentry-dns doctor [options]
-
-Run it where names do not resolve: inside the pod (kubectl debug POD --image=IMAGE, where the image is ours)
-or on the node. It reads /etc/resolv.conf, asks the server in it, and says what to change.
-
-Options:
-  --own HOST             a host of some entry, to see whether it is answered
-  --server ADDR[:PORT]   our address, where it is known; may be repeated. It is asked in the place of the
-                         first nameserver, and nameservers with this address count as ours
-  --forward NAME         a name that is not ours (default kubernetes.default.svc.CLUSTER-DOMAIN)
-  --large NAME[/TYPE]    a name with many records (default ./DNSKEY, the root's)
-  -n, --namespace NS     of the pod (default: its service account's)
-  --cluster-domain D     default cluster.local
-  --resolv-conf PATH     default ${RESOLV_CONF_PATH}
-  --libc musl|glibc      which resolver the pod's programs have (default: by the files of this system)
-  --timeout SECONDS      for each question, 0.1 to 30 (default 2)
-  --nowhere ADDR[:PORT]  an address without a server, to see whether a mesh takes DNS on its way
-                         (default 192.0.2.53, which belongs to nobody)
-  -o, --output FORMAT    text or json (default text)
-  --help                 this text
-
-Exit status: 0 nothing is broken, 1 something is, 2 usage.
-`;
+export const DOCTOR_HELP = helpText({
+  usage: "doctor [options]",
+  about: `Run it where names do not resolve: inside the pod (kubectl debug POD --image=IMAGE, where the image is ours) or on the node. It reads /etc/resolv.conf, asks the server in it, and says what to change.`,
+  options: [
+    ["--own HOST", "a host of some entry, to see whether it is answered"],
+    [
+      "--server ADDR[:PORT]",
+      "our address, where it is known; may be repeated. It is asked in the place of the first nameserver, and nameservers with this address count as ours",
+    ],
+    ["--forward NAME", "a name that is not ours (default kubernetes.default.svc.CLUSTER-DOMAIN)"],
+    ["--large NAME[/TYPE]", "a name with many records (default ./DNSKEY, the root's)"],
+    ["-n, --namespace NS", "of the pod (default: its service account's)"],
+    ["--cluster-domain D", "default cluster.local"],
+    ["--resolv-conf PATH", `default ${RESOLV_CONF_PATH}`],
+    ["--libc musl|glibc", "which resolver the pod's programs have (default: by the files of this system)"],
+    ["--timeout SECONDS", "for each question, 0.1 to 30 (default 2)"],
+    [
+      "--nowhere ADDR[:PORT]",
+      "an address without a server, to see whether a mesh takes DNS on its way (default 192.0.2.53, which belongs to nobody)",
+    ],
+    ["-o, --output FORMAT", "text or json (default text)"],
+    HELP_OPTION,
+  ],
+  status: "0 nothing is broken, 1 something is, 2 usage",
+});
 
 export const DOCTOR_OPTIONS = {
   own: { type: "string" },

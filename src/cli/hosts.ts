@@ -1,28 +1,28 @@
 /** `hosts`: every host that entries claim, with what answers it now. */
 
-import { API_HELP, type Environment } from "./api.ts";
+import type { Environment } from "./api.ts";
 import { askHosts, type HostRow } from "./api-rows.ts";
 import { type CommandSpec, requestedApi, requestedFormat, runCommand, UsageError } from "./command.ts";
 import { durationText, formatted, table } from "./formats.ts";
+import { API_NOTES, API_OPTION, FORMAT_OPTION, HELP_OPTION, helpText } from "./help-text.ts";
 import { type Output, processOutput } from "./usage.ts";
 
 export const HOST_STATES = ["ok", "pending", "stale", "unresolved", "shadowed", "rejected"] as const;
 
-export const HOSTS_HELP = `Usage: serviceentry-dns hosts [PATTERN] [options]
-
-Lists the hosts of the entries that a running server knows: object, state, addresses, next refresh.
-PATTERN is a host, a part of one, or *.suffix for all below the suffix.
-
-Options:
-  -n, --namespace NS   of the entry; may be repeated
-  --state STATE        ${HOST_STATES.join(", ")}; may be repeated
-  --wide               all addresses, the last error and who answers in the place of a shadowed entry
-${API_HELP}
-  -o, --output FORMAT  table, json or yaml (default table)
-  --help               this text
-
-Exit status: 0 some host fits, 1 none does, 2 usage, 3 no API endpoint.
-`;
+export const HOSTS_HELP = helpText({
+  usage: "hosts [PATTERN] [options]",
+  about: `Lists the hosts of the entries that a running server knows: object, state, addresses, next refresh. PATTERN is a host, a part of one, or *.suffix for all below the suffix.`,
+  options: [
+    ["-n, --namespace NS", "of the entry; may be repeated"],
+    ["--state STATE", `${HOST_STATES.join(", ")}; may be repeated`],
+    ["--wide", "all addresses, the last error and who answers in the place of a shadowed entry"],
+    API_OPTION,
+    FORMAT_OPTION,
+    HELP_OPTION,
+  ],
+  notes: API_NOTES,
+  status: "0 some host fits, 1 none does, 2 usage, 3 no API endpoint",
+});
 
 export const HOSTS_OPTIONS = {
   namespace: { type: "string", short: "n", multiple: true },

@@ -4,31 +4,38 @@ import { Document, stringify } from "yaml";
 import { type IpAddress, parseIpAddress } from "../wire/ip-address.ts";
 import { isLabelName } from "./check/names.ts";
 import { type CommandSpec, runCommand, UsageError } from "./command.ts";
+import { HELP_OPTION, helpText } from "./help-text.ts";
 import { type Output, processOutput } from "./usage.ts";
 
 export const INJECT_FORMS = ["settings", "pod", "patch", "namespace"] as const;
 
-export const INJECT_HELP = `Usage: serviceentry-dns inject --address ADDR [--address ADDR]... [options]
-
-Prints the YAML that makes pods ask the server at ADDR, the address of its Service:
-  kubectl -n serviceentry-dns get service serviceentry-dns -o jsonpath={.spec.clusterIP}
-
-Options:
-  --address ADDR        at most three; further ones are those of the component two-addresses
-  --form FORM           settings   the ConfigMap of the injection policy (manifests/components/injection);
-                                   kubectl apply --server-side -f - (default)
-                        pod        the fields of a pod's spec, to be pasted
-                        patch      a patch for a workload: kubectl -n NS patch deployment NAME --patch-file
-                        namespace  the label that switches the injection on for --namespace
-  -n, --namespace NS    of the pods (default default)
-  --cluster-domain D    default cluster.local
-  --search DOMAIN       a search domain of the nodes' resolv.conf, which dnsPolicy None would take from the
-                        pods; may be repeated
-  --ndots N             default 5
-  --help                this text
-
-Exit status: 0 printed, 2 usage.
-`;
+export const INJECT_HELP = helpText({
+  usage: "inject --address ADDR [--address ADDR]... [options]",
+  about: `Prints the YAML that makes pods ask the server at ADDR, the address of its Service, which is
+  kubectl -n serviceentry-dns get service serviceentry-dns \\
+    -o jsonpath={.spec.clusterIP}`,
+  options: [
+    ["--address ADDR", "at most three; further ones are those of the component two-addresses"],
+    [
+      "--form FORM",
+      [
+        "settings (default): the ConfigMap of the injection policy (manifests/components/injection), for kubectl apply --server-side -f -",
+        "pod: the fields of a pod's spec, to be pasted",
+        "patch: a patch for a workload, for kubectl -n NS patch deployment NAME --patch-file",
+        "namespace: the label that switches the injection on for --namespace",
+      ].join("\n"),
+    ],
+    ["-n, --namespace NS", "of the pods (default default)"],
+    ["--cluster-domain D", "default cluster.local"],
+    [
+      "--search DOMAIN",
+      "a search domain of the nodes' resolv.conf, which dnsPolicy None would take from the pods; may be repeated",
+    ],
+    ["--ndots N", "default 5"],
+    HELP_OPTION,
+  ],
+  status: "0 printed, 2 usage",
+});
 
 export const INJECT_OPTIONS = {
   address: { type: "string", multiple: true },

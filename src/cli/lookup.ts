@@ -5,8 +5,9 @@ import { nearestName } from "../config/nearest-name.ts";
 import { parseWrittenAddress, type SocketAddress, socketAddressText } from "../config/socket-address.ts";
 import { isHostName, parseHostName } from "../wire/host-name.ts";
 import { parseIpAddress } from "../wire/ip-address.ts";
-import { API_HELP, API_VARIABLE, apiBase, type Environment } from "./api.ts";
+import { API_VARIABLE, apiBase, type Environment } from "./api.ts";
 import { exchange } from "./exchange.ts";
+import { API_NOTES, API_OPTION, HELP_OPTION, helpText } from "./help-text.ts";
 import { lookupTable, readLookupReply, TYPE_BY_NAME } from "./lookup-reply.ts";
 import { askWhy, type WhyClient, whyJson, whyText } from "./lookup-why.ts";
 import {
@@ -18,23 +19,22 @@ import {
   usageMessage,
 } from "./usage.ts";
 
-export const LOOKUP_HELP = `Usage: serviceentry-dns lookup HOST [options]
-
-Asks a DNS server for a host and prints the answer, and why a running serviceentry-dns answers so.
-
-Options:
-  --type TYPE          A, AAAA, CNAME, SRV, TXT ... or a number; may be repeated (default A and AAAA)
-  --server ADDR:PORT   the server to ask (default 127.0.0.1:1053)
-  --tcp                ask over TCP at once (else over UDP, and over TCP where the reply is cut off)
-  -n, --namespace NS   what a client of this namespace gets, and why
-  --pod NS/NAME        what this pod gets, and why
-${API_HELP};
-                       where --server alone is given, nobody is asked why
-  -o, --output FORMAT  table or json (default table)
-  --help               this text
-
-Exit status: 0 answered, 1 the server says that there is nothing or fails, 2 usage, 3 no reply.
-`;
+export const LOOKUP_HELP = helpText({
+  usage: "lookup HOST [options]",
+  about: `Asks a DNS server for a host and prints the answer, and why a running serviceentry-dns answers so.`,
+  options: [
+    ["--type TYPE", "A, AAAA, CNAME, SRV, TXT ... or a number; may be repeated (default A and AAAA)"],
+    ["--server ADDR:PORT", "the server to ask (default 127.0.0.1:1053)"],
+    ["--tcp", "ask over TCP at once (else over UDP, and over TCP where the reply is cut off)"],
+    ["-n, --namespace NS", "what a client of this namespace gets, and why"],
+    ["--pod NS/NAME", "what this pod gets, and why"],
+    [API_OPTION[0], `${API_OPTION[1]}; with --server alone nobody is asked why`],
+    ["-o, --output FORMAT", "table or json (default table)"],
+    HELP_OPTION,
+  ],
+  notes: API_NOTES,
+  status: "0 answered, 1 the server says that there is nothing or fails, 2 usage, 3 no reply",
+});
 
 /** Exit status: 0 some question was answered, 1 none was but some were denied, 2 usage, 3 no reply at all. */
 export async function runLookup(

@@ -1,28 +1,28 @@
 /** `problems`: what a running server has to say of its objects, with what to do about it. */
 
-import { API_HELP, type Environment } from "./api.ts";
+import type { Environment } from "./api.ts";
 import { askProblems, type ProblemRow } from "./api-rows.ts";
 import { isAtLeast, SEVERITIES } from "./check/finding.ts";
 import { type CommandSpec, requestedApi, requestedFormat, runCommand, UsageError } from "./command.ts";
 import { durationText, formatted, table } from "./formats.ts";
+import { API_NOTES, API_OPTION, FORMAT_OPTION, HELP_OPTION, helpText } from "./help-text.ts";
 import { type Output, processOutput } from "./usage.ts";
 
-export const PROBLEMS_HELP = `Usage: serviceentry-dns problems [options]
-
-Lists what a running server found wrong, worst first: code, object, field, and what to do.
-"check --explain CODE" says more of a code.
-
-Options:
-  -n, --namespace NS     of the object; may be repeated
-  --code CODE            may be repeated
-  --severity SEVERITY    error, warning or info: these and worse ones (default info)
-  --fail-on SEVERITY     what makes the exit status 1 (default error)
-${API_HELP}
-  -o, --output FORMAT  table, json or yaml (default table)
-  --help               this text
-
-Exit status: 0 nothing listed is as bad as --fail-on, 1 something is, 2 usage, 3 no API endpoint.
-`;
+export const PROBLEMS_HELP = helpText({
+  usage: "problems [options]",
+  about: `Lists what a running server found wrong, worst first: code, object, field, and what to do. "check --explain CODE" says more of a code.`,
+  options: [
+    ["-n, --namespace NS", "of the object; may be repeated"],
+    ["--code CODE", "may be repeated"],
+    ["--severity SEVERITY", "error, warning or info: these and worse ones (default info)"],
+    ["--fail-on SEVERITY", "what makes the exit status 1 (default error)"],
+    API_OPTION,
+    FORMAT_OPTION,
+    HELP_OPTION,
+  ],
+  notes: API_NOTES,
+  status: "0 nothing listed is as bad as --fail-on, 1 something is, 2 usage, 3 no API endpoint",
+});
 
 export const PROBLEMS_OPTIONS = {
   namespace: { type: "string", short: "n", multiple: true },

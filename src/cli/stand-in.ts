@@ -14,6 +14,7 @@ import { HEADER_OCTETS, HeaderFlag, Rcode, UDP_OCTETS_WITHOUT_EDNS } from "../wi
 import { familyOf, parseIpAddress } from "../wire/ip-address.ts";
 import { decodeMessage, encodeMessage, type Message } from "../wire/message.ts";
 import { DEMO_ZONE } from "./demo-zone.ts";
+import { HELP_OPTION, helpText } from "./help-text.ts";
 import {
   EXIT_USAGE,
   type Output,
@@ -24,18 +25,19 @@ import {
 } from "./usage.ts";
 import { answerFromZone, parseZone, type Zone } from "./zone.ts";
 
-export const STAND_IN_HELP = `Usage: serviceentry-dns stand-in [options]
-
-Answers the names of a zone file over UDP and TCP, in the place of CoreDNS, on this machine alone.
-Every other name does not exist. Ctrl-C ends it.
-
-Options:
-  --listen ADDR:PORT  a loopback address (default 127.0.0.1:1054; port 0: any free one)
-  --zone FILE         lines of "name TTL TYPE value", types A, AAAA and CNAME; a change takes effect
-                      within a second (default: a built-in zone with the names of the examples)
-  --print-zone        print the built-in zone, to be edited
-  --help              this text
-`;
+export const STAND_IN_HELP = helpText({
+  usage: "stand-in [options]",
+  about: `Answers the names of a zone file over UDP and TCP, in the place of CoreDNS, on this machine alone. Every other name does not exist. Ctrl-C ends it.`,
+  options: [
+    ["--listen ADDR:PORT", "a loopback address (default 127.0.0.1:1054; port 0: any free one)"],
+    [
+      "--zone FILE",
+      'lines of "name TTL TYPE value", types A, AAAA and CNAME; a change takes effect within a second (default: a built-in zone with the names of the examples)',
+    ],
+    ["--print-zone", "print the built-in zone, to be edited"],
+    HELP_OPTION,
+  ],
+});
 
 /** Runs until SIGINT or SIGTERM (or `signal`); returns the exit status: 0, 1 it cannot listen, 2 usage. */
 export async function runStandIn(

@@ -11,24 +11,32 @@ import {
   settingSpec,
   unitOf,
 } from "./settings.ts";
+import { wrapped } from "./wrapped.ts";
 
 /** What `serviceentry-dns serve --help` prints; ends with a newline. */
 export function serveHelp(): string {
-  return `Usage: serviceentry-dns serve [--source kubernetes | PATH] [--config FILE] [SETTING]...
+  return `Usage: serviceentry-dns serve [--source kubernetes | PATH] [--config FILE]
+                              [SETTING]...
 
 Answers DNS for the hosts of ServiceEntries and forwards all other names.
 
   --config FILE
-      Settings file in YAML; its keys are the flags in camelCase (clusterUpstreams). It is watched: a change
-      takes effect at once, but for settings marked "restart". Also ${ENVIRONMENT_PREFIX}CONFIG.
+${meaningLines(CONFIG_MEANING)}
   --help
       This text.
 
-Each setting is a flag, an environment variable (--cluster-upstreams: ${ENVIRONMENT_PREFIX}CLUSTER_UPSTREAMS)
-or a key of the file. A flag wins over the environment, that over the file, that over the default.
-Flags of lists may be repeated, or take several values separated by comma.
+${wrapped(ABOUT_SETTINGS).join("\n")}
 
 ${settingsHelp(SETTING_KEYS)}`;
+}
+
+const CONFIG_MEANING = `Settings file in YAML; its keys are the flags in camelCase (clusterUpstreams). It is watched: a change takes effect at once, but for settings marked "restart". Also ${ENVIRONMENT_PREFIX}CONFIG.`;
+const ABOUT_SETTINGS = `Each setting is a flag, an environment variable (--cluster-upstreams: ${ENVIRONMENT_PREFIX}CLUSTER_UPSTREAMS) or a key of the file. A flag wins over the environment, that over the file, that over the default. Flags of lists may be repeated, or take several values separated by comma.`;
+const MEANING_INDENT = 6;
+
+/** What an option means, below the option. */
+export function meaningLines(text: string): string {
+  return wrapped(text, MEANING_INDENT).join("\n");
 }
 
 /** The given settings, grouped, with placeholder, meaning, unit and default. */
@@ -60,7 +68,8 @@ function entry(key: SettingKey): string {
     spec.restartNeeded ? "restart" : "",
   ];
   const flag = `${flagOf(key)} ${placeholder(spec)}${isList(spec) ? "..." : ""}`.trimEnd();
-  return `  ${flag}\n      ${spec.meaning}\n      (${notes.filter((note) => note !== "").join("; ")})\n`;
+  const meaning = `${spec.meaning}\n(${notes.filter((note) => note !== "").join("; ")})`;
+  return `  ${flag}\n${meaningLines(meaning)}\n`;
 }
 
 function rangeOf(spec: SettingSpec): string {

@@ -219,6 +219,26 @@ describe("snippets", () => {
     });
   });
 
+  describe("help", () => {
+    for (const [command, help] of Object.entries(HELPS)) {
+      it(`of ${command} fits a terminal of 80 columns, and its options stand in two columns`, () => {
+        expect(help.split("\n").filter((line) => line.length > 80)).to.deep.equal([]);
+        if (command === "serve" || command === "demo") return;
+        const [, options = ""] = /\nOptions:\n((?: .*\n)+)/.exec(help) ?? [];
+        const columns = options
+          .trimEnd()
+          .split("\n")
+          .map((line) => /^ {2}-.*? {2,}(?=\S)|^ {3,}/.exec(line)?.[0].length);
+        expect(new Set(columns).size, options).to.equal(1);
+      });
+    }
+
+    it("breaks no number from what it means, and keeps what is to be copied whole", () => {
+      expect(PROBLEMS_HELP).to.match(/2 usage,\n3 no API endpoint\.\n$/);
+      expect(INJECT_HELP).to.include("\n  kubectl -n serviceentry-dns get service serviceentry-dns \\\n");
+    });
+  });
+
   describe("completion", () => {
     const script = async (shell: string) => {
       output = new CommandOutput();
