@@ -232,7 +232,12 @@ ${commands.join("\n")}
 ${cases.join("\n")}
   esac
 }
-compdef _serviceentry_dns ${PROGRAM}
+# As a file of the fpath it is run at the first completion; sourced, it only says what it is for.
+if [[ "$funcstack[1]" == _serviceentry_dns ]]; then
+  _serviceentry_dns "$@"
+else
+  compdef _serviceentry_dns ${PROGRAM}
+fi
 `;
 }
 
