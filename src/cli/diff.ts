@@ -6,7 +6,7 @@
 import { readFileSync } from "node:fs";
 import { parseWrittenAddress, type SocketAddress, socketAddressText } from "../config/socket-address.ts";
 import { RecordType } from "../wire/constants.ts";
-import type { Environment } from "./api.ts";
+import { ApiError, type Environment } from "./api.ts";
 import { askHosts, type HostRow } from "./api-rows.ts";
 import { type CommandSpec, requestedApi, requestedFormat, runCommand, UsageError } from "./command.ts";
 import {
@@ -17,18 +17,21 @@ import {
   VERDICTS,
   type Verdict,
 } from "./diff/compare.ts";
+import { inParallel } from "./diff/in-parallel.ts";
 import { type NameTable, readNameTable } from "./diff/name-table.ts";
+import { askReason, type Reason } from "./diff/reasons.ts";
 import { type HostView, viewsOf } from "./diff/views.ts";
 import { exchange } from "./exchange.ts";
 import { formatted, table } from "./formats.ts";
 import { API_NOTES, API_OPTION, FORMAT_OPTION, HELP_OPTION, helpText } from "./help-text.ts";
 import { readLookupReply } from "./lookup-reply.ts";
+import { printable } from "./printable.ts";
 import { Progress } from "./progress.ts";
 import { type Output, processOutput } from "./usage.ts";
 
 export const DIFF_HELP = helpText({
   usage: "diff (--upstream ADDR[:PORT] | --nds FILE) [PATTERN] [options]",
-  about: `Compares, for every host of the entries that a running server knows and for every client namespace with a view of its own, our answer with another one, and names the rule behind each difference.`,
+  about: `Compares, for every host of the entries that a running server knows and for every client namespace with a view of its own, our answer with another one. Says the rule behind each difference and, below it, why our server answers so.`,
   options: [
     ["--upstream ADDR[:PORT]", "another DNS server, such as CoreDNS's Service; it is asked for A and AAAA"],
     ["--nds FILE", "istiod's name table of one proxy, as JSON"],
@@ -77,6 +80,8 @@ export function runDiff(
   env: Environment = process.env,
 ): Promise<number> {
   return runCommand(SPEC, argv, output, async (values, [pattern = ""]) => {
+    const progressOf = (things: string) =>
+      new Progress(output.showsProgress ? output.error : undefined, things);
     const format = requestedFormat(values.output);
     const base = requestedApi(values.api, env);
     const { upstream, nds } = values;
@@ -92,13 +97,16 @@ export function runDiff(
     if (nameTable !== undefined) compared = compareTables(views, nameTable, wanted ?? [], pattern);
     else {
       const chosen = views.filter(({ namespace }) => wanted === undefined || wanted.includes(namespace));
-      const progress = new Progress(output.showsProgress ? output.error : undefined, "hosts");
-      compared = await compareServers(chosen, { other: other!, server }, progress);
-      progress.end();
+      compared = await compareServers(chosen, { other: other!, server }, progressOf("hosts"));
     }
     const shown = values.all ? compared : compared.filter(isDifferenceOrNews);
+    const proxyNamespace = nameTable === undefined ? undefined : wanted?.[0];
+    const { rows: explained, failure } = await explain(shown, base, proxyNamespace, progressOf("reasons"));
+    if (failure !== undefined) output.error(`diff: no reasons are shown. ${failure}\n`);
     output.out(
-      formatted(format, { counts: countsOf(compared), rows: shown }, () => diffTable(shown, compared)),
+      formatted(format, { counts: countsOf(compared), rows: explained }, () =>
+        diffTable(explained, compared),
+      ),
     );
     return compared.some(isDifference) ? 1 : 0;
   });
@@ -111,6 +119,11 @@ export interface Row {
   readonly others: readonly string[];
   readonly verdict: Verdict;
   readonly rule: string;
+}
+
+/** With what our server says of its own answer; null: it did not. */
+interface ExplainedRow extends Row {
+  readonly why: Reason | null;
 }
 
 /** A name that exists here alone is no difference that hurts, and yet what the report is for. */
@@ -147,9 +160,6 @@ function compareTables(
   return rows;
 }
 
-/** Questions that wait at once. */
-const IN_FLIGHT = 32;
-
 async function compareServers(
   views: readonly HostView[],
   { other, server }: { readonly other: SocketAddress; readonly server: SocketAddress | undefined },
@@ -163,23 +173,36 @@ async function compareServers(
     answers.set(host, answer);
     return answer;
   };
-  const rows = new Array<Row>(views.length);
-  let next = 0;
-  let done = 0;
-  const work = async () => {
-    while (next < views.length) {
-      const at = next;
-      next += 1;
-      const asked = views[at]!;
+  return inParallel(
+    views,
+    async (asked) => {
       const view = server === undefined || asked.namespace !== "*" ? asked : await askedView(asked, server);
       const answer = await ask(view.host);
-      rows[at] = rowOf(view, answer, compareWithUpstream(view, answer));
-      done += 1;
-      progress.update(done, views.length);
-    }
+      return rowOf(view, answer, compareWithUpstream(view, answer));
+    },
+    progress,
+  );
+}
+
+/** Asks the server why it answers each of the rows so; where it does not say it, `failure` says why not. */
+async function explain(
+  rows: readonly Row[],
+  base: URL,
+  proxyNamespace: string | undefined,
+  progress: Progress,
+): Promise<{ readonly rows: readonly ExplainedRow[]; readonly failure?: string }> {
+  const ask = async (row: Row): Promise<ExplainedRow> => {
+    // A proxy's table is compared with what its namespace sees, which may be what all see.
+    const namespace = row.namespace === "*" ? (proxyNamespace ?? "*") : row.namespace;
+    const addresses = [...row.ours, ...row.others];
+    return { ...row, why: await askReason(base, { name: askableName(row.host), namespace, addresses }) };
   };
-  await Promise.all(Array.from({ length: IN_FLIGHT }, work));
-  return rows;
+  try {
+    return { rows: await inParallel(rows, ask, progress) };
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    return { rows: rows.map((row) => ({ ...row, why: null })), failure: error.message };
+  }
 }
 
 /** The view with the addresses that our server gives over DNS now; sources and targets where they are known. */
@@ -205,7 +228,7 @@ async function askedView(view: HostView, server: SocketAddress): Promise<HostVie
 const BELOW_WILDCARD = "serviceentry-dns-diff";
 
 async function askAddresses(server: SocketAddress, host: string): Promise<OtherAnswer> {
-  const name = host.startsWith("*.") ? `${BELOW_WILDCARD}${host.slice(1)}` : host;
+  const name = askableName(host);
   const replies = await Promise.all(
     [RecordType.A, RecordType.AAAA].map(async (type) =>
       readLookupReply(type, await exchange(server, { name, type }, "udp")),
@@ -218,6 +241,10 @@ async function askAddresses(server: SocketAddress, host: string): Promise<OtherA
   const failed = replies.find(({ status }) => status !== "NODATA" && status !== "NXDOMAIN");
   if (failed !== undefined) return { kind: "unknown", said: failed.status ?? failed.failure ?? "no reply" };
   return { kind: "none", said: replies[0]?.status ?? "NODATA" };
+}
+
+function askableName(host: string): string {
+  return host.startsWith("*.") ? `${BELOW_WILDCARD}${host.slice(1)}` : host;
 }
 
 function rowOf(
@@ -236,7 +263,7 @@ function rowOf(
   };
 }
 
-function diffTable(shown: readonly Row[], all: readonly Row[]): string {
+function diffTable(shown: readonly ExplainedRow[], all: readonly Row[]): string {
   const cells = shown.map(({ host, namespace, ours, others, verdict, rule }) => [
     host,
     namespace,
@@ -249,7 +276,11 @@ function diffTable(shown: readonly Row[], all: readonly Row[]): string {
     .filter(([, count]) => count > 0)
     .map(([verdict, count]) => `${count} ${verdict}`);
   const heads = ["HOST", "NAMESPACE", "HERE", "THERE", "VERDICT", "RULE"];
-  return `${table(heads, cells, "no difference")}\n${all.length} compared: ${summary.join(", ") || "nothing"}\n`;
+  const lines = table(heads, cells, "no difference").trimEnd().split("\n");
+  // Below each row what our server says of its answer.
+  const whys = shown.map(({ why }) => (why === null ? [] : [printable(`  ${why.decision}: ${why.text}`)]));
+  const body = lines.flatMap((line, index) => [line, ...(whys[index - 1] ?? [])]).join("\n");
+  return `${body}\n\n${all.length} compared: ${summary.join(", ") || "nothing"}\n`;
 }
 
 function countsOf(rows: readonly Row[]): Readonly<Record<Verdict, number>> {

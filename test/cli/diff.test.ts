@@ -121,6 +121,68 @@ describe("diff", () => {
     expect(await run(upstream(), "-n", "nobody")).to.equal(0);
   });
 
+  describe("the server's reason", () => {
+    const steps = [
+      { title: "client", text: "The client is in a." },
+      { title: "exact host", text: "No.", result: "next" },
+      { title: "wildcard hosts", text: "Yes.", result: "settled" },
+      { title: "entry", text: "ServiceEntry a/web answers." },
+      { title: "answer mode", text: "auto, by the setting answer." },
+      { title: "upstream names", text: "Many." },
+      { title: "decision", text: "Answered\u001b[2J." },
+    ];
+    beforeEach(() => {
+      api.asked.length = 0;
+      api.say("/api/explain", { decision: "answer", steps });
+    });
+
+    it("stands below each difference, asked for as the client that sees it", async () => {
+      expect(await run(upstream(), "seen")).to.equal(1);
+      const text = "ServiceEntry a/web answers. Answer mode auto, by the setting answer. Answered\\u{1b}[2J.";
+      const [, row, reason] = output.text.split("\n");
+      expect(row).to.match(/^seen\.example +a +10\.0\.0\.11/);
+      expect(reason).to.equal(`  answer: ${text}`);
+      expect(api.asked.filter((each) => each.includes("explain"))).to.deep.equal([
+        "GET /api/explain?name=seen.example&type=A&namespace=a",
+      ]);
+    });
+
+    it("is asked of a name below a wildcard, and of the type that there is", async () => {
+      api.say("/api/hosts", {
+        hosts: [
+          hostRow("*.wild.example", { addresses: [addressRow("10.0.0.10", "workload")] }),
+          hostRow("six.example", { addresses: [addressRow("2001:db8::1")] }),
+        ],
+      });
+      const [wild, six] = await rows(upstream());
+      expect(wild).to.have.nested.property("why.decision", "answer");
+      expect(six)
+        .to.have.nested.property("why.text")
+        .that.matches(/^ServiceEntry a\/web/);
+      expect(api.asked.filter((each) => each.includes("explain")).sort()).to.deep.equal([
+        "GET /api/explain?name=serviceentry-dns-diff.wild.example&type=A",
+        "GET /api/explain?name=six.example&type=AAAA",
+      ]);
+    });
+
+    it("of a proxy's table is that for the proxy's namespace", async () => {
+      const path = join(folder, "nds-why.json");
+      writeFileSync(path, JSON.stringify({ table: { "bank.example": { ips: ["240.240.0.2"] } } }));
+      await rows(`--nds=${path}`, "-n", "a", "bank");
+      expect(api.asked).to.include("GET /api/explain?name=bank.example&type=A&namespace=a");
+    });
+
+    it("may be missing: the differences are shown without, and one line says why", async () => {
+      api.say("/api/explain", { error: "no" }, 500);
+      expect(await run(upstream())).to.equal(1);
+      expect(output.errors).to.match(/^diff: no reasons are shown\. .*refuses \(500\): no\.\n$/);
+      expect(output.text)
+        .to.match(/^bank\.example/m)
+        .and.not.to.match(/^ {2}answer/m);
+      expect((await rows(upstream())).every((row) => "why" in row && row.why === null)).to.equal(true);
+    });
+  });
+
   it("asks our server over DNS, if it is named", async () => {
     const ours = await standIn("same.example 30 A 10.0.0.1\nbank.example 30 A 203.0.113.7\n");
     const all = await rows(upstream(), "--all", "bank", `--server=127.0.0.1:${ours.address.port}`);
