@@ -3,7 +3,7 @@
 import { expect } from "chai";
 import fc from "fast-check";
 import type { StatusReport } from "../../../src/telemetry/api-status.ts";
-import { History, KEPT_SECONDS, quantile } from "../../../src/telemetry/page/browser/history.ts";
+import { History, KEPT_SECONDS, quantile, timeRange } from "../../../src/telemetry/page/browser/history.ts";
 import { quietStatus } from "./stage.ts";
 
 const START = Date.UTC(2026, 0, 1);
@@ -33,6 +33,13 @@ function histogram(...values: readonly number[]) {
 }
 
 describe("status page: history", () => {
+  it("shows the time that ends with the newest point, however few there are", () => {
+    expect(timeRange([], 5000)).to.deep.equal([4880, 5000]);
+    expect(timeRange([4000], 5000)).to.deep.equal([3880, 4000]);
+    expect(timeRange([4000, 4300], 5000)).to.deep.equal([4000, 4300]);
+    expect(timeRange([1000, 4300], 5000)).to.deep.equal([3400, 4300]);
+  });
+
   it("has nothing to say of one report", () => {
     const history = new History();
     history.add(reportAt(0, { static: 1000 }));

@@ -445,6 +445,20 @@ describe("status page", function () {
       });
     }
 
+    it("alarms nobody with remarks: their count is quiet, and they are folded", async () => {
+      stage.problems = [problemReport("PortMismatch", { severity: "info" })];
+      stage.status = { ...quietStatus(), problems: { PortMismatch: 1 } };
+      await open();
+      await shows("#problems-list", "PortMismatch");
+      expect(await page.$eval("#problem-count", (badge) => badge.className)).to.equal("badge badge-quiet");
+      expect(await page.$("#problems-list details[open]")).to.equal(null);
+      stage.problems = [problemReport("HostConflict"), ...stage.problems];
+      stage.status = { ...stage.status, problems: { PortMismatch: 1, HostConflict: 1 } };
+      await shows("#problems-list", "HostConflict");
+      expect(await page.$eval("#problem-count", (badge) => badge.className)).to.equal("badge");
+      expect(await page.$$("#problems-list details[open]")).to.have.length(1);
+    });
+
     it("fits on a phone", async () => {
       stage.problems = [problemReport("HostConflict")];
       stage.status = { ...quietStatus(), problems: { HostConflict: 1 } };
@@ -455,8 +469,15 @@ describe("status page", function () {
       await shows("#problems-list", "HostConflict");
       expect(await page.evaluate("document.documentElement.scrollWidth")).to.equal(PHONE.width);
       const tooWide = await page.evaluate(`[...document.querySelectorAll("main *")].filter(
-        (each) => each.getBoundingClientRect().right > innerWidth + 1 && !each.closest(".hidden-text")).length`);
+        (each) => each.getBoundingClientRect().right > innerWidth + 1 && !each.closest(".hidden-text, .plots")).length`);
       expect(tooWide).to.equal(0);
+      // The plots stand beside each other and are pushed, so that the hosts are on the first screen.
+      const plots = `document.querySelector(".plots")`;
+      expect(await page.evaluate(`${plots}.scrollWidth / ${plots}.clientWidth`)).to.be.within(3, 4);
+      const top = await page.evaluate(
+        `document.querySelector("#hosts-title").getBoundingClientRect().top + scrollY`,
+      );
+      expect(top).to.be.lessThan(PHONE.height);
       const small =
         await page.evaluate(`[...document.querySelectorAll("form button, .pages button, #pause")].filter(
         (each) => each.getBoundingClientRect().height < 36).map((each) => each.textContent)`);

@@ -32,6 +32,8 @@ export interface UpstreamPoint extends Latency {
 }
 
 export const KEPT_SECONDS = 900;
+/** A page that has just been opened shows this much, not one point in a quarter of an hour of nothing. */
+const SHORTEST_SECONDS = 120;
 /** Queries are many: a short time gives a steady rate. */
 const SHORT_SECONDS = 10;
 /** Refreshes and lookups upstream may be few. */
@@ -60,6 +62,13 @@ export class History {
     const since = secondsOf(report) - seconds;
     return this.#reports.findLast((each) => secondsOf(each) <= since) ?? this.#reports[0]!;
   }
+}
+
+/** From when to when the plots show points of these times, which ascend; `nowSeconds`: where there is none. */
+export function timeRange(times: ArrayLike<number>, nowSeconds: number): [number, number] {
+  const last = times[times.length - 1] ?? nowSeconds;
+  const start = times[0] ?? last;
+  return [last - Math.min(KEPT_SECONDS, Math.max(SHORTEST_SECONDS, last - start)), last];
 }
 
 /** `q` from 0 to 1, of what was observed between two readings; null: nothing was. Within a bucket, by its part. */

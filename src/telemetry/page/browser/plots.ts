@@ -2,7 +2,7 @@
 
 import type uPlotModule from "uplot";
 import { element } from "./dom.ts";
-import { KEPT_SECONDS } from "./history.ts";
+import { timeRange } from "./history.ts";
 
 /** uplot.js is a classic script and leaves its name on the window. */
 declare const uPlot: typeof uPlotModule;
@@ -37,8 +37,6 @@ export type PlotColumns = Readonly<Record<string, readonly (number | null)[]>>;
 const HEIGHT = 132;
 const FAULT_COLOR = "--plot-red";
 const FAULT_HEIGHT = 3;
-/** A page that has just been opened shows this much, not one point in a quarter of an hour of nothing. */
-const SHORTEST_SECONDS = 120;
 
 export class Plot {
   readonly card: HTMLElement;
@@ -133,7 +131,8 @@ export class Plot {
         points: { size: 5 },
       },
       scales: {
-        x: { range: (_plot, _min, max) => timeRange(max, this.#plot?.data[0]?.[0] ?? max) },
+        // Not what uPlot gives: of a single time it makes a range that ends a day later.
+        x: { range: () => timeRange(this.#plot?.data[0] ?? [], Date.now() / 1000) },
         y: { range: (_plot, _min, max) => [0, Math.min(atMost ?? Infinity, Math.max(atLeast, max * 1.08))] },
       },
       axes: [
@@ -146,7 +145,8 @@ export class Plot {
           label,
           stroke: () => css(color),
           width: isStacked ? 1 : 1.75,
-          points: { show: false },
+          // One alone makes no line.
+          points: { show: (plot: uPlotModule) => plot.data[0].length === 1, size: 4, fill: () => css(color) },
           ...(isStacked ? { fill: () => mixed(css(color), css("--surface"), 0.45) } : {}),
         })),
       ],
@@ -172,11 +172,6 @@ function stacked(columns: readonly (readonly (number | null)[])[]): (number | nu
     sums.unshift(column.map((value, at) => (value === null ? null : value + (below?.[at] ?? 0))));
   }
   return sums;
-}
-
-function timeRange(end: number | null, start: number): [number, number] {
-  const last = end ?? Date.now() / 1000;
-  return [last - Math.min(KEPT_SECONDS, Math.max(SHORTEST_SECONDS, last - start)), last];
 }
 
 const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });

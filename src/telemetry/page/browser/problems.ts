@@ -11,7 +11,7 @@ import { moment } from "./time.ts";
 const MAX_PROBLEMS = 300;
 /** The message of a problem may change while their numbers do not. */
 const OLDEST_MS = 30_000;
-/** Few kinds are shown with their objects at once. */
+/** Few kinds are shown with their objects at once, and none that is a remark only. */
 const OPEN_KINDS = 3;
 
 export class Problems {
@@ -46,9 +46,11 @@ export class Problems {
       ([code, same], at): Item => ({
         key: code,
         signature: JSON.stringify(same),
-        render: () => kindElement(code, same, at < OPEN_KINDS),
+        render: () => kindElement(code, same, at < OPEN_KINDS && same[0]!.severity !== "info"),
       }),
     );
+    // The gravest come first.
+    this.#badge.classList.toggle("badge-quiet", problems[0]?.severity === "info");
     const hidden = all - problems.length;
     if (hidden > 0) items.push(note(`and ${countText(hidden)} more: /api/problems lists them all`));
     if (all === 0) items.push(note("None. Every object is read and answered as it is written."));
