@@ -140,7 +140,7 @@ async function startStandIn(program: readonly string[], address: string): Promis
   if (hasStarted) return child;
   child.kill();
   throw new DemoUsageError(
-    `The stand-in for CoreDNS did not start on ${address}; choose another address with --stand-in. It said:\n${said.trim()}`,
+    `The stand-in for CoreDNS did not start on ${address}. Does another demo run? Else choose another address with --stand-in. It said:\n${said.trim()}`,
   );
 }
 

@@ -1,6 +1,8 @@
 /** The why of `lookup`: what a running server's `/api/explain` says of the same questions, on one screen. */
 
+import type { ProblemCode } from "../mesh/problem.ts";
 import { ApiError, askApi } from "./api.ts";
+import { askProblems, type ProblemRow } from "./api-rows.ts";
 import { fieldsOf, listOf, type RawFields, textOf } from "./check/raw.ts";
 import { durationText } from "./formats.ts";
 import { clientAnswers, clientText } from "./lookup-client.ts";
@@ -15,8 +17,8 @@ export interface WhyClient {
 }
 
 export type Why =
-  /** As the server said it, one for each type. */
-  | { readonly explanations: readonly RawFields[] }
+  /** As the server said it, one for each type; `unread`: what may claim the host, if it is claimed by nobody. */
+  | { readonly explanations: readonly RawFields[]; readonly unread: readonly ProblemRow[] }
   /** Whole sentences. */
   | { readonly failure: string };
 
@@ -37,7 +39,8 @@ export async function askWhy(
         return explanation;
       }),
     );
-    return { explanations };
+    const isClaimed = explanations.some((each) => textOf(each["host"]) !== undefined);
+    return { explanations, unread: isClaimed ? [] : await askUnread(base) };
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
     return { failure: error.message };
@@ -70,7 +73,7 @@ export function whyText(
     const decision = stepsOf(other).at(-1);
     if (decision !== undefined) rows.push([`for ${text(other["type"])}`, decision[1]]);
   }
-  rows.push(["next", nextText(why.explanations, wallMs)], ...problemsOf(first));
+  rows.push(["next", nextText(why.explanations, wallMs)], ...problemsOf(first), ...unreadRows(why.unread));
   const width = Math.max(...rows.map(([title]) => title.length));
   const known =
     pod !== undefined
@@ -119,6 +122,38 @@ function problemsOf(explanation: RawFields): readonly Row[] {
     );
   const more = problems.length - MAX_PROBLEMS;
   return more > 0 ? [...rows, ["problems", `And ${more} more; see serviceentry-dns problems.`]] : rows;
+}
+
+/** It adds to an explanation: without it there is one nonetheless. */
+async function askUnread(base: URL): Promise<readonly ProblemRow[]> {
+  try {
+    return (await askProblems(base)).filter(({ code }) => HIDING.has(code));
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    return [];
+  }
+}
+
+/** Codes of problems because of which an object's hosts are not known. */
+const HIDING: ReadonlySet<string> = new Set<ProblemCode>([
+  "SyntaxError",
+  "FileUnreadable",
+  "ShapeInvalid",
+  "ResourceMissing",
+  "AccessDenied",
+  "ObjectUnreadable",
+]);
+const MAX_UNREAD = 3;
+
+/** An entry with a mistake claims nothing: who looks for its host should hear of it. */
+function unreadRows(unread: readonly ProblemRow[]): readonly Row[] {
+  if (unread.length === 0) return [];
+  const named = unread.slice(0, MAX_UNREAD).map(({ code, object: { kind, namespace, name }, path }) => {
+    const where = [kind, [namespace, name].filter((each) => each !== "").join("/")].join(" ").trim();
+    return `${where} (${code}${path === "" ? "" : `, ${path}`})`;
+  });
+  const more = unread.length > MAX_UNREAD ? ` and ${unread.length - MAX_UNREAD} more` : "";
+  return [["not read", `May claim the host: ${named.join("; ")}${more}. See serviceentry-dns problems.`]];
 }
 
 function fieldsIn(value: unknown): readonly RawFields[] {

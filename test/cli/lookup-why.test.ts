@@ -22,6 +22,7 @@ describe("lookup, with the why", () => {
 
   const explanation = (type: string) => ({
     type,
+    host: "a.example",
     decision: "answer",
     addresses: [
       { address: "192.0.2.2", target: "late.example", nextRefresh: "2100-02-01T00:00:00.000Z" },
@@ -105,6 +106,29 @@ describe("lookup, with the why", () => {
     expect(await run(["--pod", "team-a/web", "--type", "A"], { SERVICEENTRY_DNS_API: url })).to.equal(0);
     expect(asked).to.deep.equal(["/api/explain?name=a.example&type=1&pod=team-a%2Fweb"]);
     expect(output.text).to.include("Why A is answered as it is to the pod team-a/web:");
+  });
+
+  it("names what could not be read where nobody claims the host: a mistake in an entry hides its hosts", async () => {
+    const broken = (code: string, name: string, path: string) => ({
+      code,
+      object: { kind: "ServiceEntry", namespace: "shop", name },
+      path,
+    });
+    const problems = [
+      broken("ShapeInvalid", "one", "spec.resolution"),
+      broken("PortMismatch", "two", "spec.ports"),
+      ...["a", "b", "c"].map((name) => broken("SyntaxError", name, "")),
+    ];
+    reply = (type) => ({
+      status: 200,
+      body: type === "" ? { problems } : { ...explanation(type), host: null, problems: [] },
+    });
+    expect(await run(["--api", url, "--type", "A"])).to.equal(0);
+    expect(asked.at(-1)).to.equal("/api/problems");
+    expect(output.text.trimEnd().split("\n").at(-1)).to.equal(
+      "  not read  May claim the host: ServiceEntry shop/one (ShapeInvalid, spec.resolution); " +
+        "ServiceEntry shop/a (SyntaxError); ServiceEntry shop/b (SyntaxError) and 1 more. See serviceentry-dns problems.",
+    );
   });
 
   it("has it in the form for scripts too", async () => {
