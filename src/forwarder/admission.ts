@@ -9,7 +9,7 @@ import { AddressSet } from "./address-set.ts";
 import type { RejectionReason } from "./metrics.ts";
 import type { Waiter } from "./pending-query.ts";
 import { RateLimit } from "./rate-limit.ts";
-import { newestOf, WaitingClients } from "./waiting-clients.ts";
+import { WaitingClients } from "./waiting-clients.ts";
 
 /** Octets of messages that wait: a message over TCP may have 65,535, so counting messages is not enough. */
 const MAX_OCTETS_IN_FLIGHT = 16 * 1024 * 1024;
@@ -67,17 +67,15 @@ export class Admission {
   /** Why one more query of `octets` may not wait; null: it may, maybe in the place of another. */
   refusal(client: Client, octets: number): RejectionReason | null {
     const { maxInFlight, maxInFlightPerClient } = this.#limits;
-    const { isTrusted, waiters, octets: ownOctets } = this.#waiting.of(client);
-    const isOverOwn = waiters.size >= maxInFlightPerClient || ownOctets + octets > MAX_OCTETS_PER_CLIENT;
+    const { isTrusted, count, octets: ownOctets } = this.#waiting.of(client);
+    const isOverOwn = count >= maxInFlightPerClient || ownOctets + octets > MAX_OCTETS_PER_CLIENT;
     if (isOverOwn && !isTrusted) return "client";
-    const isFull = () =>
-      this.#waiting.total >= maxInFlight || this.#waiting.totalOctets + octets > MAX_OCTETS_IN_FLIGHT;
-    while (isFull()) {
+    while (this.#waiting.total >= maxInFlight || this.#waiting.totalOctets + octets > MAX_OCTETS_IN_FLIGHT) {
       const heaviest = this.#waiting.heaviest();
-      const newest = heaviest === null ? null : newestOf(heaviest);
+      const newest = heaviest?.newest ?? null;
       // The query that has just come is the newest of its client, which may be the heaviest with it.
-      const ownCount = isTrusted ? 1 : waiters.size + 1;
-      if (heaviest === null || newest === null || heaviest.waiters.size <= ownCount) return "overload";
+      const ownCount = isTrusted ? 1 : count + 1;
+      if (heaviest === null || newest === null || heaviest.count <= ownCount) return "overload";
       this.#waiting.remove(newest);
       this.#onShed(newest);
     }

@@ -9,15 +9,28 @@ import type { MismatchReason } from "./reply-check.ts";
 import type { Scheduled } from "./schedule.ts";
 import type { Upstream } from "./upstream.ts";
 import type { UpstreamSockets } from "./upstream-sockets.ts";
+import type { Account } from "./waiting-clients.ts";
 
 /** One message of a client that the same reply serves. */
-export interface Waiter {
+export class Waiter {
   readonly query: PendingQuery;
   readonly client: Client;
   /** The ID that the client chose. */
   readonly id: number;
   /** The client's message, for its spelling of the name; null: as in the message that went upstream. */
   readonly spelling: Uint8Array | null;
+  /** `WaitingClients`' own: whose it is, null when it does not count, and what of it is kept. */
+  account: Account | null = null;
+  octets = 0;
+  older: Waiter | null = null;
+  newer: Waiter | null = null;
+
+  constructor(query: PendingQuery, client: Client, id: number, spelling: Uint8Array | null) {
+    this.query = query;
+    this.client = client;
+    this.id = id;
+    this.spelling = spelling;
+  }
 }
 
 /** What it is to find out: what upstream says, whether queries come back to us, or whether upstream lives. */
@@ -99,7 +112,7 @@ export class PendingQuery implements Asked, Scheduled<PendingQuery> {
 
   /** The client waits for the reply as well. */
   addWaiter(client: Client, id: number, spelling: Uint8Array | null): Waiter {
-    const waiter = { query: this, client, id, spelling };
+    const waiter = new Waiter(this, client, id, spelling);
     this.waiters.push(waiter);
     this.asks += 1;
     return waiter;

@@ -1,89 +1,110 @@
-/** Who waits for upstream: how many queries and octets of each client address, and whose are the most. */
+/**
+ * Who waits for upstream: how many queries and octets of each client address, and whose are the most. Accounts and
+ * waiters are links of lists, so that a query that comes and goes costs no entry in a set.
+ */
 
 import type { Client } from "../runtime.ts";
 import type { Waiter } from "./pending-query.ts";
 
 /** One client address, as long as a query of its waits. */
-export interface Account {
+export class Account {
   readonly address: string;
   /** Stands for many clients: no limit of one client is its own, and it is never the heaviest. */
   readonly isTrusted: boolean;
-  /** The oldest first. */
-  readonly waiters: Set<Waiter>;
-  octets: number;
+  /** Queries that wait, and their octets. */
+  count = 0;
+  octets = 0;
+  /** The query that it sent last. */
+  newest: Waiter | null = null;
+  /** Its neighbours among those that wait for as many replies; `WaitingClients`' own. */
+  before: Account | null = null;
+  behind: Account | null = null;
+
+  constructor(address: string, isTrusted: boolean) {
+    this.address = address;
+    this.isTrusted = isTrusted;
+  }
 }
 
 export class WaitingClients {
   readonly #isTrusted: (address: string) => boolean;
   readonly #accounts = new Map<string, Account>();
-  readonly #octets = new Map<Waiter, number>();
-  /** At index n: those who wait for n replies, trusted ones left out. */
-  readonly #byCount: Set<Account>[] = [new Set()];
+  /** At index n: the first and the last of those who wait for n replies, trusted ones left out. */
+  readonly #firsts: (Account | null)[] = [null];
+  readonly #lasts: (Account | null)[] = [null];
   #most = 0;
+  /** Queries that wait. */
+  total = 0;
   totalOctets = 0;
 
   constructor(isTrusted: (address: string) => boolean) {
     this.#isTrusted = isTrusted;
   }
 
-  /** Queries that wait. */
-  get total(): number {
-    return this.#octets.size;
-  }
-
   /** The client's account, which counts from the first `add` on. */
   of(client: Client): Account {
     const { address } = client;
-    const account = this.#accounts.get(address);
-    return account ?? { address, isTrusted: this.#isTrusted(address), waiters: new Set(), octets: 0 };
+    return this.#accounts.get(address) ?? new Account(address, this.#isTrusted(address));
   }
 
   /** `octets`: what is kept of the message. */
   add(account: Account, waiter: Waiter, octets: number): void {
-    const { size } = account.waiters;
-    if (size === 0) this.#accounts.set(account.address, account);
-    account.waiters.add(waiter);
-    account.octets += octets;
-    this.#octets.set(waiter, octets);
-    this.totalOctets += octets;
-    if (!account.isTrusted) this.#rank(account, size);
+    if (account.count === 0) this.#accounts.set(account.address, account);
+    waiter.account = account;
+    waiter.octets = octets;
+    waiter.older = account.newest;
+    if (account.newest !== null) account.newest.newer = waiter;
+    account.newest = waiter;
+    this.#count(account, 1, octets);
   }
 
   remove(waiter: Waiter): void {
-    const account = this.#accounts.get(waiter.client.address);
-    const octets = this.#octets.get(waiter);
-    if (account === undefined || octets === undefined) return;
-    const { size } = account.waiters;
-    this.#octets.delete(waiter);
-    this.totalOctets -= octets;
-    account.waiters.delete(waiter);
-    account.octets -= octets;
-    if (!account.isTrusted) this.#rank(account, size);
-    if (size === 1) this.#accounts.delete(account.address);
+    const { account, older, newer } = waiter;
+    if (account === null) return;
+    if (older !== null) older.newer = newer;
+    if (newer !== null) newer.older = older;
+    else account.newest = older;
+    waiter.account = null;
+    waiter.older = null;
+    waiter.newer = null;
+    this.#count(account, -1, -waiter.octets);
+    if (account.count === 0) this.#accounts.delete(account.address);
   }
 
   /** The account with the most queries that wait; null if none is open to comparison. */
   heaviest(): Account | null {
-    for (const account of this.#byCount[this.#most]!) return account;
-    return null;
+    return this.#firsts[this.#most]!;
   }
 
-  /** Its count was `before`. */
-  #rank(account: Account, before: number): void {
-    const { size } = account.waiters;
-    this.#byCount[before]!.delete(account);
-    if (size > 0) {
-      this.#byCount[size] ??= new Set();
-      this.#byCount[size].add(account);
-    }
-    this.#most = Math.max(this.#most, size);
-    while (this.#most > 0 && this.#byCount[this.#most]!.size === 0) this.#most -= 1;
+  #count(account: Account, change: 1 | -1, octets: number): void {
+    this.total += change;
+    this.totalOctets += octets;
+    account.octets += octets;
+    if (!account.isTrusted && account.count > 0) this.#leave(account);
+    account.count += change;
+    if (account.isTrusted) return;
+    if (account.count > 0) this.#enter(account);
+    this.#most = Math.max(this.#most, account.count);
+    while (this.#most > 0 && this.#firsts[this.#most] === null) this.#most -= 1;
   }
-}
 
-/** The query that the account sent last. */
-export function newestOf(account: Account): Waiter | null {
-  let newest: Waiter | null = null;
-  for (const waiter of account.waiters) newest = waiter;
-  return newest;
+  /** Behind the others with its count. */
+  #enter(account: Account): void {
+    const { count } = account;
+    const last = this.#lasts[count] ?? null;
+    account.before = last;
+    if (last === null) this.#firsts[count] = account;
+    else last.behind = account;
+    this.#lasts[count] = account;
+  }
+
+  #leave(account: Account): void {
+    const { count, before, behind } = account;
+    if (before === null) this.#firsts[count] = behind;
+    else before.behind = behind;
+    if (behind === null) this.#lasts[count] = before;
+    else behind.before = before;
+    account.before = null;
+    account.behind = null;
+  }
 }

@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import fc from "fast-check";
-import type { PendingQuery, Waiter } from "../../src/forwarder/pending-query.ts";
-import { newestOf, WaitingClients } from "../../src/forwarder/waiting-clients.ts";
+import { type PendingQuery, Waiter } from "../../src/forwarder/pending-query.ts";
+import { WaitingClients } from "../../src/forwarder/waiting-clients.ts";
 import { parseIpPrefix } from "../../src/wire/ip-address.ts";
 import type { Sent } from "../support/memory-upstream.ts";
 import { makeFixture, TestClient } from "./fixture.ts";
@@ -157,7 +157,7 @@ it("the account of who waits is right after any sequence of comings and goings",
       for (const [isComing, at, octets] of steps) {
         if (isComing) {
           const client = new TestClient("udp", at === 5 ? "trusted" : `10.0.0.${at}`);
-          const waiter = { query: null as unknown as PendingQuery, client, id: 1, spelling: null };
+          const waiter = new Waiter(null as unknown as PendingQuery, client, 1, null);
           clients.add(clients.of(client), waiter, octets);
           model.push({ waiter, octets });
         } else if (model.length > 0) {
@@ -173,10 +173,10 @@ it("the account of who waits is right after any sequence of comings and goings",
           if (address !== "trusted") counts.set(address, (counts.get(address) ?? 0) + 1);
         }
         const heaviest = clients.heaviest();
-        expect(heaviest?.waiters.size ?? 0).to.equal(Math.max(0, ...counts.values()));
+        expect(heaviest?.count ?? 0).to.equal(Math.max(0, ...counts.values()));
         if (heaviest === null) continue;
         const own = model.filter(({ waiter }) => waiter.client.address === heaviest.address);
-        expect(newestOf(heaviest)).to.equal(own.at(-1)?.waiter);
+        expect(heaviest.newest).to.equal(own.at(-1)?.waiter);
       }
     }),
     { numRuns: 200 },
