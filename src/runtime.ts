@@ -4,6 +4,8 @@
  */
 
 import { randomFillSync } from "node:crypto";
+// The global of this name is a getter that looks the module up each time.
+import { performance } from "node:perf_hooks";
 
 /** Milliseconds of a clock that never jumps; the same zero point in every thread of the process. */
 export type MonotonicMs = number;

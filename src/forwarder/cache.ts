@@ -8,6 +8,7 @@ import { LRUCache } from "lru-cache";
 import type { MonotonicMs } from "../runtime.ts";
 import { readUint16, writeUint16 } from "../wire/append.ts";
 import { HeaderFlag, MAX_MESSAGE_OCTETS, MAX_NAME_OCTETS } from "../wire/constants.ts";
+import { copyOctets } from "../wire/copy-octets.ts";
 import type { Query } from "../wire/query.ts";
 import { MAX_REPLY_RECORDS, ReplySummary, readReply } from "../wire/read-reply.ts";
 import type { Asked } from "./asked.ts";
@@ -245,7 +246,7 @@ export class ReplyCache {
     const hasOpt = summary.optAt !== -1;
     const length = hasOpt ? summary.optAt : reply.length;
     const scratch = this.#scratch;
-    scratch.set(reply.subarray(0, length));
+    copyOctets(reply, 0, length, scratch, 0);
     if (hasOpt) writeUint16(scratch, 10, readUint16(scratch, 10) - 1);
     let end = length;
     for (let index = 0; index < summary.ttlCount; index += 1) {

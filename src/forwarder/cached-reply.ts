@@ -10,6 +10,7 @@ import {
   writeUint32,
 } from "../wire/append.ts";
 import { ExtendedError, HEADER_OCTETS, HeaderFlag } from "../wire/constants.ts";
+import { copyOctets } from "../wire/copy-octets.ts";
 import type { Asked } from "./asked.ts";
 
 /** RFC 8767 4. */
@@ -54,7 +55,7 @@ export function rebuildReply(
   const room = maxOctets - optOctets;
   const isCut = cached.length > room && cut(cached, asked.questionEnd, room);
   const end = cached.length;
-  out.set(octets.subarray(0, end));
+  copyOctets(octets, 0, end, out, 0);
   writeUint16(out, 0, id);
   writeUint16(out, 2, replyFlags(readUint16(octets, 2), asked) | (isCut ? HeaderFlag.TC : 0));
   const nameEnd = HEADER_OCTETS + asked.nameLength;

@@ -6,7 +6,7 @@ import type { Query } from "../wire/query.ts";
 export interface Forwarder extends Closeable {
   /**
    * Takes a query that is not answered from the table. From the cache: writes the reply into `reply` and
-   * returns its length. Otherwise returns 0 and sends exactly one reply through `client`: upstream's later, SERVFAIL
+   * returns its length; `client` is not kept then. Otherwise returns 0 and sends exactly one reply through `client`: upstream's later, SERVFAIL
    * by the deadline, or, when nobody can be asked, one that is sent before the call returns. `message` and `query`
    * are used during the call only. Never throws.
    */

@@ -4,6 +4,7 @@
  */
 
 import type { Client, Clock } from "../runtime.ts";
+import { copyOf } from "../wire/copy-octets.ts";
 import { QUESTION_NAME_AT, type Query } from "../wire/query.ts";
 import { Admission } from "./admission.ts";
 import { NO_ENTRY, ReplyCache } from "./cache.ts";
@@ -152,7 +153,7 @@ class UpstreamForwarder implements ConfigurableForwarder {
       return 0;
     }
     const fields: PendingQueryFields = {
-      message: Buffer.from(outgoing.subarray(0, octets)),
+      message: copyOf(outgoing, octets),
       asked: query,
       transport: client.transport,
       startedAtMs: nowMs,
@@ -216,7 +217,7 @@ class UpstreamForwarder implements ConfigurableForwarder {
     if (upstream === null) return;
     this.#metrics.prefetch();
     const fields: PendingQueryFields = {
-      message: Buffer.from(message.subarray(0, query.length)),
+      message: copyOf(message, query.length),
       asked: query,
       transport: client.transport,
       startedAtMs: nowMs,

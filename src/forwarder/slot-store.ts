@@ -3,6 +3,8 @@
  * garbage collector to walk, and no holes that a new value does not fit in.
  */
 
+import { copyOctets } from "../wire/copy-octets.ts";
+
 export const SLOT_OCTETS = 256;
 /** The end of a chain, and no slot at all. */
 export const NO_SLOT = -1;
@@ -35,7 +37,7 @@ export class SlotStore {
     let last = first;
     for (let at = 0; at < length; at += SLOT_OCTETS) {
       last = this.#firstFree;
-      this.#octets.set(octets.subarray(at, Math.min(at + SLOT_OCTETS, length)), last * SLOT_OCTETS);
+      copyOctets(octets, at, Math.min(at + SLOT_OCTETS, length), this.#octets, last * SLOT_OCTETS);
       this.#firstFree = this.#next[last]!;
       this.#freeCount -= 1;
     }
@@ -48,7 +50,7 @@ export class SlotStore {
     let slot = first;
     for (let at = 0; at < length; at += SLOT_OCTETS) {
       const start = slot * SLOT_OCTETS;
-      target.set(this.#octets.subarray(start, start + Math.min(SLOT_OCTETS, length - at)), at);
+      copyOctets(this.#octets, start, start + Math.min(SLOT_OCTETS, length - at), target, at);
       slot = this.#next[slot]!;
     }
   }

@@ -6,6 +6,7 @@
  */
 
 import { endianness } from "node:os";
+import { copyOctets, copyOf } from "../wire/copy-octets.ts";
 
 /** Why the back end cannot be had on this machine. */
 export class NativeUnavailableError extends Error {
@@ -280,7 +281,7 @@ export class SystemCalls {
   send(memory: MappedMemory, fd: number, message: Uint8Array): number {
     const { bytes, message: at } = memory;
     if (message.length > MESSAGE_OCTETS) return -Errno.EMSGSIZE;
-    copyOctets(message, message.length, bytes, at);
+    copyOctets(message, 0, message.length, bytes, at);
     const sent = this.#calls.send(fd, memory.address + at, message.length, MSG_DONTWAIT);
     return sent === -1 ? -this.#errno() : sent;
   }
@@ -517,9 +518,7 @@ export class ReceiveBatch {
 
   /** The datagram's own octets, which may be kept. */
   copy(index: number, length: number): Uint8Array {
-    const copy = Buffer.allocUnsafe(length);
-    copyOctets(this.#octets[index]!, length, copy, 0);
-    return copy;
+    return copyOf(this.#octets[index]!, length);
   }
 
   /** 0 is a datagram too; -1: its end was cut off. */
@@ -622,7 +621,7 @@ export class SendBatch {
       if (ends.hasLocal) view.setInt32(control + InPktinfo.LOCAL, ends.local0);
       this.#batch.setLengths(index, SockaddrIn.OCTETS, ends.hasLocal ? 32 : 0, length);
     }
-    copyOctets(message, length, this.#memory.bytes, messages + index * MESSAGE_OCTETS);
+    copyOctets(message, 0, length, this.#memory.bytes, messages + index * MESSAGE_OCTETS);
   }
 
   /** Sends what was put; returns how many the kernel refused. */
@@ -670,15 +669,4 @@ export class ReadyEvents {
   token(index: number): number {
     return this.#view.getInt32(this.#at + index * EpollEvent.OCTETS + EpollEvent.DATA, true);
   }
-}
-
-/** Octet by octet up to what most messages have: `set` would need an object for the part of the source. */
-const COPIED_BY_HAND = 512;
-
-function copyOctets(from: Uint8Array, length: number, to: Uint8Array, at: number): void {
-  if (length > COPIED_BY_HAND) {
-    to.set(from.subarray(0, length), at);
-    return;
-  }
-  for (let index = 0; index < length; index += 1) to[at + index] = from[index]!;
 }

@@ -10,6 +10,7 @@ import { type HostTable, NOT_FOUND } from "../table/host-table.ts";
 import { isWildcardRecord, nameAt, nameLength } from "../table/packed-record.ts";
 import type { ExtendedErrorText } from "../wire/append.ts";
 import { ExtendedError, Rcode } from "../wire/constants.ts";
+import { copyOf } from "../wire/copy-octets.ts";
 import type { HostName } from "../wire/host-name.ts";
 import { type Query, Verdict } from "../wire/query.ts";
 import { Answerer, type AnswererSettings } from "./answerer.ts";
@@ -282,6 +283,7 @@ export class Engine {
       this.#inFlight.add(1);
       return LATER;
     }
+    this.#lateReplies.takeBack(late);
     const rcode = headerRcode(this.reply);
     const nowMs = clock.nowMs();
     if (isDoubted(doubt, rcode)) {
@@ -380,9 +382,4 @@ function toAnswererSettings(settings: EngineSettings, isSynced: boolean): Answer
 function keepaliveOf(query: Query): Keepalive {
   if (query.wantsKeepalive) return Keepalive.ASKED;
   return query.hasEdns ? Keepalive.POSSIBLE : Keepalive.NONE;
-}
-
-/** A Buffer's own `slice` would not copy, and listeners use their buffers again. */
-function copyOf(message: Uint8Array, length: number): Uint8Array {
-  return new Uint8Array(message.subarray(0, length));
 }

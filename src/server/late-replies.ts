@@ -51,6 +51,8 @@ export class LateReplies {
   readonly #parts: LateRepliesParts;
   /** Of relayed replies that are not sent as they are. */
   readonly #relayed = new Uint8Array(MAX_MESSAGE_OCTETS);
+  /** One that nobody keeps: most replies are not late. */
+  #spare: LateReply | null = null;
 
   constructor(parts: LateRepliesParts) {
     this.#parts = parts;
@@ -63,8 +65,21 @@ export class LateReplies {
     doubt: Doubt,
     question: Uint8Array | null,
     keepalive: Keepalive,
-  ): Client {
-    return new LateReply(client, startedMs, doubt, question, keepalive, this);
+  ): LateReply {
+    const late = this.#spare ?? new LateReply(client, this);
+    this.#spare = null;
+    late.client = client;
+    late.startedMs = startedMs;
+    late.doubt = doubt;
+    late.question = question;
+    late.keepalive = keepalive;
+    return late;
+  }
+
+  /** The forwarder has answered at once: nobody keeps the client that stood for another. */
+  takeBack(late: LateReply): void {
+    late.question = null;
+    this.#spare = late;
   }
 
   relay(late: LateReply, message: Uint8Array, length: number): void {
@@ -140,35 +155,31 @@ export function isDoubted(doubt: Doubt, rcode: number): boolean {
   return doubt === Doubt.DENIAL && (rcode === Rcode.SERVFAIL || rcode === Rcode.REFUSED);
 }
 
-class LateReply implements Client {
-  readonly transport: Transport;
-  readonly address: string;
-  readonly port: number;
-  readonly client: Client;
-  readonly startedMs: MonotonicMs;
-  readonly doubt: Doubt;
-  readonly question: Uint8Array | null;
-  readonly keepalive: Keepalive;
+/** Stands for a client whose reply comes from the forwarder. */
+export class LateReply implements Client {
+  client: Client;
+  startedMs: MonotonicMs = 0;
+  doubt: Doubt = Doubt.NONE;
+  question: Uint8Array | null = null;
+  keepalive: Keepalive = Keepalive.NONE;
   readonly #replies: LateReplies;
   #isSent = false;
 
-  constructor(
-    client: Client,
-    startedMs: MonotonicMs,
-    doubt: Doubt,
-    question: Uint8Array | null,
-    keepalive: Keepalive,
-    replies: LateReplies,
-  ) {
-    this.transport = client.transport;
-    this.address = client.address;
-    this.port = client.port;
+  constructor(client: Client, replies: LateReplies) {
     this.client = client;
-    this.startedMs = startedMs;
-    this.doubt = doubt;
-    this.question = question;
-    this.keepalive = keepalive;
     this.#replies = replies;
+  }
+
+  get transport(): Transport {
+    return this.client.transport;
+  }
+
+  get address(): string {
+    return this.client.address;
+  }
+
+  get port(): number {
+    return this.client.port;
   }
 
   send(message: Uint8Array, length: number): void {

@@ -6,6 +6,7 @@
 import type { Forwarder } from "../forwarder/forwarder-interface.ts";
 import type { Client, Transport } from "../runtime.ts";
 import { MAX_MESSAGE_OCTETS, Rcode } from "../wire/constants.ts";
+import { copyOf } from "../wire/copy-octets.ts";
 import { Query } from "../wire/query.ts";
 import { readQuery } from "../wire/read-query.ts";
 import { headerRcode } from "./metrics.ts";
@@ -113,8 +114,4 @@ class Side implements Client {
     this.port = client.port;
     this.send = send;
   }
-}
-
-function copyOf(message: Uint8Array, length: number): Uint8Array {
-  return new Uint8Array(message.subarray(0, length));
 }
