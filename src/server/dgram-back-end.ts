@@ -9,7 +9,8 @@ import type { ListenAddress } from "./listen-address.ts";
 import type { DatagramListener, SocketBackEnd, UdpListenerParts } from "./socket-back-end.ts";
 import { openUdpListener } from "./udp-listener.ts";
 
-const LAG_SAMPLE_MS = 20;
+/** Shorter delays than this may not be seen; each look wakes an idle thread up. */
+const LAG_SAMPLE_MS = 50;
 /** How long the greatest lag stays in the metric. */
 const LAG_WINDOW_MS = 1000;
 
