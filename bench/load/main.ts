@@ -1,4 +1,7 @@
-/** `node bench/load/main.ts [start|change|latency|api|cpu]...`: measures, all without names, and writes docs/performance.md. */
+/**
+ * `node bench/load/main.ts [--short] [start|change|latency|api|cpu|visibility]...`: measures, all without names, and writes
+ * docs/performance.md. `--short`: shows that cpu and visibility work, and writes nothing.
+ */
 
 import { loadNow, type Part, type Report, writeReport } from "../support/performance-page.ts";
 import { measureApi } from "./api.ts";
@@ -6,6 +9,7 @@ import { measureChange } from "./change.ts";
 import { measureCpu } from "./cpu.ts";
 import { measureLatency } from "./latency.ts";
 import { measureStart } from "./start.ts";
+import { measureVisibility } from "./visibility.ts";
 
 const BENCHES = {
   start: measureStart,
@@ -13,10 +17,13 @@ const BENCHES = {
   latency: measureLatency,
   api: measureApi,
   cpu: measureCpu,
-} as const satisfies Partial<Record<Part, () => Promise<Report>>>;
+  visibility: measureVisibility,
+} as const satisfies Partial<Record<Part, (isShort: boolean) => Promise<Report>>>;
 const NAMES = Object.keys(BENCHES) as (keyof typeof BENCHES)[];
 
-const asked = process.argv.slice(2);
+const words = process.argv.slice(2);
+const isShort = words.includes("--short");
+const asked = words.filter((word) => word !== "--short");
 const unknown = asked.filter((name) => !NAMES.some((each) => each === name));
 if (unknown.length > 0) {
   process.stderr.write(`there is no bench ${unknown.join(", ")}; there are ${NAMES.join(", ")}\n`);
@@ -26,8 +33,8 @@ if (unknown.length > 0) {
     if (asked.length > 0 && !asked.includes(name)) continue;
     const loadBefore = loadNow();
     process.stdout.write(`${name}: load average ${loadBefore}\n`);
-    const report = await BENCHES[name]();
-    writeReport(name, report, loadBefore);
+    const report = await BENCHES[name](isShort);
+    if (!isShort) writeReport(name, report, loadBefore);
     process.stdout.write(`\n${report.title}\n\n${report.text}\n\n`);
   }
 }

@@ -3,6 +3,26 @@
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
 
+/** What the benches' upstream answers with. */
+export const UPSTREAM_ADDRESS = "198.51.100.7";
+export const HEADER_OCTETS = 12;
+export const TYPE_A = 1;
+/** A record of the question's name: A, IN, TTL 300. */
+export const ADDRESS = Buffer.from([
+  ...[0xc0, HEADER_OCTETS, 0, TYPE_A, 0, 1, 0, 0, 0x01, 0x2c, 0, 4],
+  ...UPSTREAM_ADDRESS.split(".").map(Number),
+]);
+
+/** A whole reply to a question for the host's address, with the ID 0. */
+export function oneAnswer(host: string): Buffer {
+  return Buffer.concat([replyHeader(1), encodeName(host), Buffer.from([0, TYPE_A, 0, 1]), ADDRESS]);
+}
+
+/** One question, QR, RD and RA set, NOERROR. */
+export function replyHeader(answers: number): Buffer {
+  return Buffer.from([0, 0, 0x81, 0x80, 0, 1, 0, answers, 0, 0, 0, 0]);
+}
+
 /** Type A, class IN, RD set. */
 export function makeQueryMessage(host: string, id: number): Buffer {
   const head = Buffer.from([id >> 8, id & 255, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0]);

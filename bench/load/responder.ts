@@ -8,13 +8,9 @@ import { loadSystemCalls } from "../../src/native/system-calls.ts";
 import { systemClock } from "../../src/runtime.ts";
 import { SharedSeries } from "../../src/series.ts";
 import { QUERY_SERIES, QueryMetrics } from "../../src/server/metrics.ts";
-import { encodeName } from "./messages.ts";
+import { ADDRESS, HEADER_OCTETS, oneAnswer, replyHeader, TYPE_A } from "./messages.ts";
 import { UNCACHED } from "./uncached.ts";
 
-const HEADER_OCTETS = 12;
-const TYPE_A = 1;
-/** A record of the question's name: A, IN, TTL 300. */
-const ADDRESS = Buffer.from([0xc0, HEADER_OCTETS, 0, TYPE_A, 0, 1, 0, 0, 0x01, 0x2c, 0, 4, 198, 51, 100, 7]);
 const TTL_AT = 6;
 
 const [kind, host] = process.argv.slice(2);
@@ -48,10 +44,6 @@ async function answerInBatches(host: string): Promise<void> {
   process.send?.(addresses[0]!.port);
 }
 
-function oneAnswer(host: string): Buffer {
-  return Buffer.concat([header(1), encodeName(host), Buffer.from([0, TYPE_A, 0, 1]), ADDRESS]);
-}
-
 function sendOneAnswer(socket: Socket, host: string): void {
   const answer = oneAnswer(host);
   socket.on("message", (message, { port, address }) => {
@@ -67,16 +59,11 @@ function answerAnything(socket: Socket): void {
     let end = HEADER_OCTETS;
     while (message[end] !== 0) end += message[end]! + 1;
     const hasAnswer = message.readUInt16BE(end + 1) === TYPE_A;
-    const head = header(hasAnswer ? 1 : 0);
+    const head = replyHeader(hasAnswer ? 1 : 0);
     message.copy(head, 0, 0, 2);
     const record = Buffer.from(ADDRESS);
     if (message.toString("latin1", HEADER_OCTETS + 1).startsWith(UNCACHED)) record.writeUInt32BE(0, TTL_AT);
     const question = message.subarray(HEADER_OCTETS, end + 5);
     socket.send(Buffer.concat(hasAnswer ? [head, question, record] : [head, question]), port, address);
   });
-}
-
-/** One question, QR, RD and RA set, NOERROR. */
-function header(answers: number): Buffer {
-  return Buffer.from([0, 0, 0x81, 0x80, 0, 1, 0, answers, 0, 0, 0, 0]);
 }

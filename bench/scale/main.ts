@@ -9,7 +9,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { apiEntryAt } from "../load/api-objects.ts";
-import { untilAnswered } from "../load/messages.ts";
+import { UPSTREAM_ADDRESS, untilAnswered } from "../load/messages.ts";
 import { quiet, sleep, withWorkspace } from "../load/workspace.ts";
 import { cpuMs, residentMiB } from "../support/child.ts";
 import { type Figure, figureTable, loadNow, writeReport } from "../support/performance-page.ts";
@@ -30,8 +30,6 @@ const WITHIN_MS = 30_000;
 const REST_MS = 10_000;
 /** Its entries are deleted; no other figure asks for them. */
 const DROPPED_NAMESPACE = 7;
-/** What the upstream answers with. */
-const UPSTREAM_ADDRESS = "198.51.100.7";
 
 const MOST_READY_MS = 5000;
 const MOST_RESIDENT_MIB = 450;

@@ -5,7 +5,7 @@ import { arch, cpus, loadavg, release, totalmem, type } from "node:os";
 import { fileURLToPath } from "node:url";
 
 /** In the order of the page. */
-const PARTS = ["start", "change", "latency", "api", "scale", "cpu", "micro"] as const;
+const PARTS = ["start", "change", "latency", "api", "scale", "cpu", "visibility", "micro"] as const;
 export type Part = (typeof PARTS)[number];
 
 export interface Report {
