@@ -34,23 +34,63 @@ function managedFields(time: string) {
   }));
 }
 
-/** Each edition has another address; those but the first are written now. */
+/** Each edition has another address; those but the first are written now. As `kubectl apply` leaves it. */
 export function serviceEntry(index: number, edition = 0): ApiObject {
   const { host, address } = apiEntryAt(index, edition);
-  const written = edition === 0 ? undefined : new Date().toISOString().replace(/\.\d+/, "");
+  const time = edition === 0 ? FIRST_WRITTEN : new Date().toISOString().replace(/\.\d+/, "");
+  const { labels, name, namespace: own } = metadata("entry", index);
+  const kinds = { apiVersion: "networking.istio.io/v1", kind: "ServiceEntry" };
+  const spec = {
+    hosts: [host],
+    ports: [{ number: 443, name: "https", protocol: "HTTPS" }],
+    location: "MESH_EXTERNAL",
+    resolution: "STATIC",
+    endpoints: [{ address, locality: "region-1/zone-a" }, { address: "172.16.0.1" }],
+  };
+  const applied = JSON.stringify({
+    ...kinds,
+    metadata: { annotations: {}, labels, name, namespace: own },
+    spec,
+  });
   return {
-    apiVersion: "networking.istio.io/v1",
-    kind: "ServiceEntry",
-    metadata: metadata("entry", index, written),
-    spec: {
-      hosts: [host],
-      ports: [{ number: 443, name: "https", protocol: "HTTPS" }],
-      location: "MESH_EXTERNAL",
-      resolution: "STATIC",
-      endpoints: [{ address, locality: "region-1/zone-a" }, { address: "172.16.0.1" }],
+    ...kinds,
+    metadata: {
+      name,
+      namespace: own,
+      labels,
+      generation: edition + 1,
+      annotations: { "kubectl.kubernetes.io/last-applied-configuration": `${applied}\n` },
+      managedFields: [{ ...APPLIED_FIELDS, time }],
     },
+    spec,
   };
 }
+
+const APPLIED_FIELDS = {
+  manager: "kubectl-client-side-apply",
+  operation: "Update",
+  apiVersion: "networking.istio.io/v1",
+  fieldsType: "FieldsV1",
+  fieldsV1: {
+    "f:metadata": {
+      "f:annotations": { ".": {}, "f:kubectl.kubernetes.io/last-applied-configuration": {} },
+      "f:labels": {
+        ".": {},
+        "f:app": {},
+        "f:app.kubernetes.io/managed-by": {},
+        "f:app.kubernetes.io/name": {},
+      },
+    },
+    "f:spec": {
+      ".": {},
+      "f:endpoints": {},
+      "f:hosts": {},
+      "f:location": {},
+      "f:ports": {},
+      "f:resolution": {},
+    },
+  },
+};
 
 /** What the entry answers. */
 export function apiEntryAt(index: number, edition = 0): { readonly host: string; readonly address: string } {

@@ -52,6 +52,7 @@ export class ScriptedApiServer {
   #isLosing = false;
   #connections = 0;
   readonly #objects = new Map<string, Stored>();
+  readonly #rendered = new WeakMap<ApiObject, { readonly apiVersion: string; readonly octets: Buffer }>();
   readonly #events: LoggedEvent[] = [];
   readonly #pagedLists = new Map<string, readonly Stored[]>();
   readonly #watches = new Set<OpenWatch>();
@@ -323,14 +324,24 @@ export class ScriptedApiServer {
       [...this.#objects.values()].filter((each) => each.plural === plural && isMeant(each.object));
     // All pages are of the moment of the first.
     if (limit < all.length) this.#pagedLists.set(`${path} ${version}`, all);
-    const items = all.slice(from, from + limit).map(({ object }) => {
-      const { apiVersion: _apiVersion, kind: _kind, ...rest } = object;
-      // Lists of Kubernetes' own kinds do not repeat the kind in each item; those of custom resources do.
-      return apiVersion === "v1" ? rest : { apiVersion, kind: object.kind, ...rest };
-    });
+    const items = all.slice(from, from + limit).map(({ object }) => this.#itemOctets(object, apiVersion));
     const rest = from + limit < all.length ? { continue: `${version}.${from + limit}` } : {};
     const metadata = { resourceVersion: String(version), ...rest };
-    exchange.respond(200, { kind: "List", apiVersion, metadata, items });
+    const head = JSON.stringify({ kind: "List", apiVersion, metadata }).slice(0, -1);
+    const pieces = items.flatMap((item, index) => (index === 0 ? [item] : [COMMA, item]));
+    exchange.open();
+    exchange.end(Buffer.concat([Buffer.from(`${head},"items":[`), ...pieces, Buffer.from("]}")]));
+  }
+
+  /** As it stands in a list; kept, so that a large list costs the server little when it is asked for again. */
+  #itemOctets(object: ApiObject, apiVersion: string): Buffer {
+    const known = this.#rendered.get(object);
+    if (known?.apiVersion === apiVersion) return known.octets;
+    const { apiVersion: _apiVersion, kind, ...rest } = object;
+    // Lists of Kubernetes' own kinds do not repeat the kind in each item; those of custom resources do.
+    const octets = Buffer.from(JSON.stringify(apiVersion === "v1" ? rest : { apiVersion, kind, ...rest }));
+    this.#rendered.set(object, { apiVersion, octets });
+    return octets;
   }
 
   #watch(exchange: ApiExchange, { plural, namespace }: Target, apiVersion: string): void {
@@ -446,6 +457,7 @@ const SERVED: Readonly<Record<string, { readonly group: string; readonly plural:
   EndpointSlice: { group: "discovery.k8s.io", plural: "endpointslices" },
   Lease: { group: "coordination.k8s.io", plural: "leases" },
 };
+const COMMA = Buffer.from(",");
 /** As the real one does. */
 const BOOKMARK_BEFORE_END_MS = 2000;
 
