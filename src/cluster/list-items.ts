@@ -1,7 +1,7 @@
 /**
  * Cuts the body of a list into its items as the octets come, wherever they are cut: each item is parsed for
  * itself and can be dropped at once, one that is too large or broken harms no other, and no turn of the event
- * loop has to parse a whole page. What `fieldsV1` holds is left out.
+ * loop has to parse a whole page. What is much and read by nobody is left out (`UNREAD_KEYS`, `UNREAD_TEXT_KEY`).
  */
 
 import { OctetPieces } from "./octet-pieces.ts";
@@ -35,6 +35,8 @@ export class ListItems {
   #isInItems = false;
   /** Inside of brackets that are left out, and so many are open with them; 0: not so. */
   #skippedDepth = 0;
+  /** Inside a text that is left out. */
+  #isTextSkipped = false;
 
   constructor(mostItemOctets: number, handlers: ListItemsHandlers) {
     this.#item = new OctetPieces(mostItemOctets);
@@ -56,20 +58,29 @@ export class ListItems {
         }
         let octet = chunk[at]!;
         while (octet !== QUOTE && octet !== BACKSLASH && at < length - 1) octet = chunk[++at]!;
-        if (octet === QUOTE) isInText = false;
-        else if (octet === BACKSLASH) this.#isEscaped = true;
+        if (octet === QUOTE) {
+          isInText = false;
+          if (this.#isTextSkipped) {
+            this.#isTextSkipped = false;
+            from = at;
+          }
+        } else if (octet === BACKSLASH) this.#isEscaped = true;
         continue;
       }
       switch (chunk[at]!) {
         case QUOTE:
           isInText = true;
+          if (this.#isInItems && this.#skippedDepth === 0 && followsKey(chunk, at, UNREAD_TEXT_KEY)) {
+            this.#item.add(chunk, from, at + 1);
+            this.#isTextSkipped = true;
+          }
           break;
         case OPEN_BRACE:
         case OPEN_BRACKET:
           if (this.#isInItems && depth === ITEM_DEPTH) from = at;
           depth += 1;
           if (this.#isInItems) {
-            if (this.#skippedDepth !== 0 || !followsFieldsKey(chunk, at)) break;
+            if (this.#skippedDepth !== 0 || !followsUnreadKey(chunk, at)) break;
             this.#item.add(chunk, from, at + 1);
             this.#skippedDepth = depth;
           } else if (chunk[at] === OPEN_BRACKET && depth === ITEM_DEPTH) {
@@ -101,7 +112,8 @@ export class ListItems {
     this.#depth = depth;
     this.#isInText = isInText;
     if (!this.#isInItems) this.#envelope.add(chunk, from, length);
-    else if (depth > ITEM_DEPTH && this.#skippedDepth === 0) this.#item.add(chunk, from, length);
+    else if (depth > ITEM_DEPTH && this.#skippedDepth === 0 && !this.#isTextSkipped)
+      this.#item.add(chunk, from, length);
     if (this.#envelope.isTooLong) throw new SyntaxError("what stands around the items is too long");
   }
 
@@ -141,20 +153,56 @@ const ITEM_DEPTH = 2;
 const ITEMS_KEY = /"items"\s*:\s*\[$/;
 const ITEMS_KEY_OCTETS = 32;
 /**
- * Which fields each writer of an object owns, in `metadata.managedFields`: often half of the object, and parsed for
- * nobody. Where the octets are cut just there it is parsed all the same.
+ * Before what is left empty: which fields each writer of an object owns, in `metadata.managedFields`, and of Pods and
+ * Nodes what runs there and how. It is most of such objects, and parsed for nobody. Where the octets are cut within
+ * the key it is parsed all the same.
  */
-const FIELDS_KEY = Buffer.from('"fieldsV1":');
+const UNREAD_KEYS = [
+  "fieldsV1",
+  "affinity",
+  "containerStatuses",
+  "env",
+  "envFrom",
+  "images",
+  "initContainers",
+  "initContainerStatuses",
+  "livenessProbe",
+  "readinessProbe",
+  "resources",
+  "securityContext",
+  "startupProbe",
+  "tolerations",
+  "volumeMounts",
+  "volumes",
+];
+/** The same of a text: the object once more, as somebody wrote it. */
+const UNREAD_TEXT_KEY = keyOctets("kubectl.kubernetes.io/last-applied-configuration");
+/** By the last octet of the key: others need no comparing. */
+const UNREAD_KEYS_BY_END: readonly (readonly Buffer[])[] = Array.from({ length: 256 }, (_, end) =>
+  UNREAD_KEYS.map(keyOctets).filter((key) => key.at(-3) === end),
+);
+
+/** As it stands before its value. */
+function keyOctets(key: string): Buffer {
+  return Buffer.from(`"${key}":`);
+}
 
 /** `at`: of an opening bracket. */
-function followsFieldsKey(chunk: Buffer, at: number): boolean {
-  const start = at - FIELDS_KEY.length;
-  if (start < 0 || chunk[at - 3] !== FIELDS_KEY.at(-3)) return false;
-  for (let index = 0; index < FIELDS_KEY.length; index += 1)
-    if (chunk[start + index] !== FIELDS_KEY[index]) return false;
+function followsUnreadKey(chunk: Buffer, at: number): boolean {
+  if (at < 3 || chunk[at - 1] !== COLON) return false;
+  for (const key of UNREAD_KEYS_BY_END[chunk[at - 3]!]!) if (followsKey(chunk, at, key)) return true;
+  return false;
+}
+
+function followsKey(chunk: Buffer, at: number, key: Buffer): boolean {
+  const start = at - key.length;
+  if (start < 0 || chunk[at - 1] !== COLON) return false;
+  for (let index = key.length - 2; index >= 0; index -= 1)
+    if (chunk[start + index] !== key[index]) return false;
   return true;
 }
 
+const COLON = 0x3a;
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const OPEN_BRACE = 0x7b;

@@ -120,6 +120,41 @@ describe("ListItems", () => {
     );
   });
 
+  it("leaves out of a Pod what nobody reads, and the object as it was applied", () => {
+    const own = '{"spec":{"env":[1],"text":"\\"}\\\\"}}\n';
+    const pod = (env: unknown, resources: unknown, applied: string) => ({
+      metadata: {
+        annotations: { a: own, "kubectl.kubernetes.io/last-applied-configuration": applied, b: "env" },
+      },
+      spec: {
+        containers: [{ name: "env", env, resources, ports: [{ name: "http", containerPort: 80 }] }],
+        env: "a text",
+        nodeName: "one",
+      },
+    });
+    const listOf = (...items: unknown[]) =>
+      Buffer.from(JSON.stringify({ metadata: { resourceVersion: "7" }, items }));
+    const full = pod([{ name: "A", value: "[{" }], { limits: { cpu: "1" } }, own);
+    const short = pod([], {}, "");
+    expect(read([listOf(full, full)]).found).to.deep.equal([short, short]);
+    const octets = listOf(full);
+    for (let at = 0; at <= octets.length; at += 1) {
+      const [found] = read([octets.subarray(0, at), octets.subarray(at)]).found as [typeof full];
+      expect(found.metadata.annotations).to.include({ a: own, b: "env" });
+      expect(found.metadata.annotations["kubectl.kubernetes.io/last-applied-configuration"]).to.be.oneOf([
+        "",
+        own,
+      ]);
+      const [{ env, resources, ...container }] = found.spec.containers as [(typeof full.spec.containers)[0]];
+      expect({ ...found.spec, containers: [container] }).to.deep.equal({
+        ...short.spec,
+        containers: [{ name: "env", ports: [{ name: "http", containerPort: 80 }] }],
+      });
+      expect(env).to.deep.be.oneOf([[], [{ name: "A", value: "[{" }]]);
+      expect(resources).to.deep.be.oneOf([{}, { limits: { cpu: "1" } }]);
+    }
+  });
+
   it("takes null for no items, and no continue for the last page", () => {
     const octets = Buffer.from('{"metadata":{"resourceVersion":"7"},"items":null}');
     expect(read([octets])).to.deep.equal({
