@@ -32,6 +32,8 @@ const PREFETCH_SHARE = 0.1;
 const ASKS_BEFORE_PREFETCH = 2;
 /** Stands for the number of asks: not to be renewed, or not again. */
 const NO_PREFETCH = 255;
+/** Where none are given, lru-cache makes an object for each call. */
+const NO_OPTIONS = {};
 /** One reply takes at most this part of the cache. */
 const MAX_SHARE_OF_SLOTS = 1 / 8;
 
@@ -102,7 +104,7 @@ export class ReplyCache {
 
   /** The reply stored under the key, if it is fresh or may at least be served stale; else NO_ENTRY. */
   find(key: string, nowMs: MonotonicMs): number {
-    const entry = this.#entries.get(key);
+    const entry = this.#entries.get(key, NO_OPTIONS);
     if (entry === undefined) return NO_ENTRY;
     const generation = this.#numbers.generations[entry]!;
     if (nowMs < this.#numbers.unusableAtMs[entry]! && !this.#forgotten.has(key, generation)) {
@@ -202,7 +204,7 @@ export class ReplyCache {
     this.#numbers.asks[entry] = mayPrefetch ? Math.min(question.asks, ASKS_BEFORE_PREFETCH) : NO_PREFETCH;
     this.#numbers.generations[entry] = question.generation;
     this.#metrics.cacheChange(kind, 1, this.#slotsOf(entry) * OCTETS_PER_SLOT);
-    this.#entries.set(key, entry);
+    this.#entries.set(key, entry, NO_OPTIONS);
   }
 
   /** Every type of the name, or of every name below it, is not served any more. */
