@@ -228,7 +228,7 @@ export class InFlight implements CarrierEvents {
     const message = query.attempts.length === 0 ? query.message : Buffer.from(query.message);
     // A probe is no more reason to take upstream for dead.
     if (query.purpose !== "health") upstream.noteSend(nowMs, query.wasSentTo(upstream));
-    query.attempts.push(attempt);
+    query.addAttempt(attempt);
     this.#carriers.send(attempt, message);
   }
 

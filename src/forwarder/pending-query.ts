@@ -73,7 +73,7 @@ export class PendingQuery implements Asked, Scheduled<PendingQuery> {
   waiters: Waiter[] = [];
   /** How many clients have waited for it. */
   asks = 0;
-  readonly attempts: Attempt[] = [];
+  attempts: readonly Attempt[] = [];
   /** Upstreams not to be asked again: each answered SERVFAIL or REFUSED, or takes no connection. */
   readonly unhelpful: Upstream[] = [];
   /** The SERVFAIL or REFUSED that is relayed unless something better comes. */
@@ -113,9 +113,15 @@ export class PendingQuery implements Asked, Scheduled<PendingQuery> {
   /** The client waits for the reply as well. */
   addWaiter(client: Client, id: number, spelling: Uint8Array | null): Waiter {
     const waiter = new Waiter(this, client, id, spelling);
-    this.waiters.push(waiter);
+    // Nearly always the only one: an empty array that is pushed to makes room for sixteen.
+    if (this.waiters.length === 0) this.waiters = [waiter];
+    else this.waiters.push(waiter);
     this.asks += 1;
     return waiter;
+  }
+
+  addAttempt(attempt: Attempt): void {
+    this.attempts = this.attempts.length === 0 ? [attempt] : [...this.attempts, attempt];
   }
 
   wasSentTo(upstream: Upstream): boolean {
