@@ -114,7 +114,9 @@ function lastLabel(name: string): string {
 }
 
 function labelCount(name: string): number {
-  return name.split(".").length;
+  let count = 1;
+  for (let dot = name.indexOf("."); dot !== -1; dot = name.indexOf(".", dot + 1)) count += 1;
+  return count;
 }
 
 function forbiddenIpv4Kind(address: string): string | undefined {
