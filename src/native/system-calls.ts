@@ -332,13 +332,13 @@ export interface ListenOptions {
   readonly receiveBufferOctets: number;
 }
 
-/** Addresses are passed as numbers: they are below 2^53, and cost no object. */
 /** Numbers of sched_getattr and sched_setattr, which the C library has no functions for. */
 const SCHED_ATTR_CALLS = { x64: { get: 315, set: 314 }, arm64: { get: 275, set: 274 } } as const;
 const SCHED_OTHER = 0;
 /** struct sched_attr, as of its first version. */
 const SchedAttr = { SIZE: 0, POLICY: 4, FLAGS: 8, RUNTIME: 24, OCTETS: 48 } as const;
 
+/** Addresses are passed as numbers: they are below 2^53, and cost no object. */
 const SIGNATURES = {
   mmap: "int64_t mmap(int64_t address, size_t length, int protection, int flags, int fd, int64_t offset)",
   socket: "int socket(int family, int type, int protocol)",
