@@ -4,7 +4,7 @@
  */
 
 import { join } from "node:path";
-import { cpuMs } from "../support/child.ts";
+import { cpuMs, residentMiB } from "../support/child.ts";
 import type { Report } from "../support/performance-page.ts";
 import { median } from "../support/statistics.ts";
 import { writeStaticFolder } from "./manifests.ts";
@@ -61,8 +61,9 @@ export function measureCpu(isShort: boolean): Promise<Report> {
           }
         }
       }
+      const memory = new Map(servers.map(({ key, pid }) => [key, residentMiB(pid).now]));
       const introduction = `${INTRODUCTION} Generator: ${await generatorName()}.`;
-      return { title: "Processor time per answer", text: `${introduction}\n\n${table(rows)}` };
+      return { title: "Processor time per answer", text: `${introduction}\n\n${table(rows, memory)}` };
     } finally {
       for (const each of started) await each.stop();
     }
@@ -72,7 +73,8 @@ export function measureCpu(isShort: boolean): Promise<Report> {
 const INTRODUCTION = `User and system time of the server process per answered query, in microseconds, over UDP, ${ENTRIES.toLocaleString("en")} hosts; medians of
 ${ROUNDS} runs of ${RUN_SECONDS} s each, taking turns. Batch and dgram are the program with either UDP back end. The floors send one ready answer to
 whatever comes, with nothing but the ID written into it: in C with recvmmsg and sendmmsg, and on the program's own back ends.
-Ratios are medians of the rounds' own. Saturated: a hundred queries always on their way.`;
+Ratios are medians of the rounds' own. Saturated: a hundred queries always on their way. The last row is the resident memory of each
+process after all runs, in MiB; CoreDNS has none of the hosts.`;
 
 const SERVERS = {
   floor: "floor, C",
@@ -160,7 +162,7 @@ async function microsecondsPerAnswer(
   return ((cpuMs(pid) - before) * 1000) / answered;
 }
 
-function table(rows: readonly Row[]): string {
+function table(rows: readonly Row[], memory: ReadonlyMap<ServerKey, number>): string {
   const keys = KEYS.filter((key) => rows.some(({ us }) => us[key] !== undefined));
   const head = ["", ...keys.map((key) => SERVERS[key]), "batch against the best of"];
   const lines = rows.map(({ name, us, goals }) => [
@@ -168,7 +170,8 @@ function table(rows: readonly Row[]): string {
     ...keys.map((key) => (us[key] === undefined ? "-" : median(us[key]).toFixed(1))),
     goals.flatMap((goal) => verdict(goal, us)).join("; "),
   ]);
-  return [head, head.map(() => "---"), ...lines].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
+  const last = ["memory", ...keys.map((key) => memory.get(key)?.toFixed(0) ?? "-"), ""];
+  return [head, head.map(() => "---"), ...lines, last].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
 }
 
 /** Neighbours in time share what else the machine does. */

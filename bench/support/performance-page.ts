@@ -43,7 +43,7 @@ export function writeReport(part: Part, report: Report, loadBefore: string): voi
   const begin = page.indexOf(beginMark(part));
   const end = page.indexOf(endMark(part));
   if (begin === -1 || end < begin) throw new Error(`docs/performance.md has no place for ${part}`);
-  const text = `${beginMark(part)}\n\n## ${report.title}\n\n${report.text.trim()}\n\n${machineFacts(loadBefore)}\n\n`;
+  const text = `${beginMark(part)}\n\n## ${report.title}\n\n${report.text.trim()}\n\n${facts(loadBefore)}\n\n`;
   writeFileSync(PAGE, page.slice(0, begin) + text + page.slice(end));
 }
 
@@ -71,8 +71,7 @@ function endMark(part: Part): string {
   return `<!-- ${part}: end -->`;
 }
 
-/** On what and when it was measured, in italics. */
-export function machineFacts(loadBefore: string): string {
+function facts(loadBefore: string): string {
   const processors = cpus();
   const memoryGiB = (totalmem() / 2 ** 30).toFixed(0);
   return (
