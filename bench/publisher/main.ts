@@ -12,6 +12,7 @@ import { isHostName, parseHostName } from "../../src/wire/host-name.ts";
 import { kmeshEntry, publishingCluster } from "../../test/publisher/replica.ts";
 import { freePort } from "../../test/support/program.ts";
 import type { ApiObject } from "../../test/support/scripted-api-server.ts";
+import { until } from "../../test/support/waiting.ts";
 import { type Figure, figureTable } from "../support/performance-page.ts";
 import { startServe } from "../support/program.ts";
 
@@ -34,7 +35,10 @@ try {
   try {
     const startedMs = performance.now();
     const quietMiB = await residentMiB(adminPort);
-    await until(() => count("EndpointSlice") === HOSTS, "all hosts published");
+    await until(() => count("EndpointSlice") === HOSTS, "all hosts published", {
+      withinMs: WITHIN_MS,
+      everyMs: 100,
+    });
     const publishedMs = performance.now() - startedMs;
     const writesAtStart = writes();
     await sleep(5000);
@@ -143,13 +147,6 @@ async function residentMiB(adminPort: number): Promise<string> {
   const text = await (await fetch(`http://127.0.0.1:${adminPort}/metrics`)).text();
   const octets = /^process_resident_memory_bytes (\S+)/m.exec(text)?.[1];
   return (Number(octets) / 2 ** 20).toFixed(0);
-}
-
-async function until(holds: () => boolean, what: string): Promise<void> {
-  for (const deadline = performance.now() + WITHIN_MS; !holds(); ) {
-    if (performance.now() > deadline) throw new Error(`never came true: ${what}`);
-    await sleep(100);
-  }
 }
 
 function sleep(ms: number): Promise<void> {
