@@ -6,6 +6,7 @@
 import { join } from "node:path";
 import { cpuMs, residentMiB } from "../support/child.ts";
 import type { Report } from "../support/performance-page.ts";
+import { bind, MAY_BIND } from "../support/processors.ts";
 import { median } from "../support/statistics.ts";
 import { writeStaticFolder } from "./manifests.ts";
 import { startCoreDns, startDnsdist, startDnsmasq, startFloor, startUnbound } from "./peers.ts";
@@ -18,6 +19,13 @@ const ENTRIES = 10_000;
 const ROUNDS = 5;
 const RUN_SECONDS = 2;
 const RATE = 10_000;
+
+/** Where the generator is beside the server whose turn it is. */
+const PLACES = {
+  apart: { generator: 0, server: 1, says: "generator on another processor" },
+  together: { generator: 0, server: 0, says: "generator on the same processor" },
+} as const;
+type Place = keyof typeof PLACES;
 
 /** `isShort`: to see that it works, not to measure. */
 export function measureCpu(isShort: boolean): Promise<Report> {
@@ -49,15 +57,15 @@ export function measureCpu(isShort: boolean): Promise<Report> {
         started.push(each);
         add(key, each);
       }
-      const rows: Row[] = cases.map((each) => ({ ...each, us: {} }));
+      const rows: Row[] = cases.map((each) => ({ ...each, values: {} }));
       for (const row of rows) {
         // The first queries of their kind run code that is not compiled yet, and fill caches.
         for (let round = -1; round < rounds; round += 1) {
           for (const { key, pid, port } of servers) {
             if (row.isForwarded ? IS_FLOOR[key] : key === "coredns") continue;
-            const us = await microsecondsPerAnswer(pid, port, row, seconds);
-            row.us[key] ??= [];
-            if (round >= 0) row.us[key].push(us);
+            const value = await measure(pid, port, row, seconds);
+            row.values[key] ??= [];
+            if (round >= 0) row.values[key].push(value);
           }
         }
       }
@@ -73,8 +81,10 @@ export function measureCpu(isShort: boolean): Promise<Report> {
 const INTRODUCTION = `User and system time of the server process per answered query, in microseconds, over UDP, ${ENTRIES.toLocaleString("en")} hosts; medians of
 ${ROUNDS} runs of ${RUN_SECONDS} s each, taking turns. Batch and dgram are the program with either UDP back end. The floors send one ready answer to
 whatever comes, with nothing but the ID written into it: in C with recvmmsg and sendmmsg, and on the program's own back ends.
-Ratios are medians of the rounds' own. Saturated: a hundred queries always on their way. The last row is the resident memory of each
-process after all runs, in MiB; CoreDNS has none of the hosts.`;
+Ratios are medians of the rounds' own. Saturated: a hundred queries always on their way. The rows of ${RATE.toLocaleString("en")} per second bind generator and
+server to processors, because what waking each other costs depends on where they are: left alone, the scheduler keeps one server beside the
+generator and another away from it, which alone makes a factor of two. Time until an answer: the 99th percentile, in milliseconds. The last
+row is the resident memory of each process after all runs, in MiB; CoreDNS has none of the hosts.`;
 
 const SERVERS = {
   floor: "floor, C",
@@ -112,21 +122,24 @@ interface Case {
   readonly names: readonly string[];
   /** Absent: saturated. */
   readonly rate?: number;
+  /** Absent: as the scheduler likes. */
+  readonly place?: Place;
+  /** The 99th percentile of the time until an answer, and not processor time. */
+  readonly isLatency?: true;
   readonly isForwarded?: true;
   readonly goals: readonly Goal[];
 }
 
 interface Row extends Case {
-  readonly us: Partial<Record<ServerKey, number[]>>;
+  /** One of each round: microseconds, or milliseconds of latency. */
+  readonly values: Partial<Record<ServerKey, number[]>>;
 }
 
 const CACHED_NAMES = Array.from({ length: 1000 }, (_, index) => `name-${index}.example.org`);
 const UNCACHED_NAMES = Array.from({ length: 100_000 }, (_, index) => `${UNCACHED}${index}.example.org`);
 
 function casesOf(hosts: readonly string[]): readonly Case[] {
-  const rate = RATE.toLocaleString("en");
   const cached = { names: CACHED_NAMES, isForwarded: true } as const;
-  const atRate = { rate: RATE, goals: [{ than: ["unbound"], most: 1.2 }] } as const;
   return [
     {
       name: "local, saturated",
@@ -136,9 +149,9 @@ function casesOf(hosts: readonly string[]): readonly Case[] {
         { than: ["unbound"], most: 0.75 },
       ],
     },
-    { ...atRate, name: `local, ${rate} per second`, names: hosts },
+    ...atRate({ name: "local", names: hosts }),
     { ...cached, name: "from the cache, saturated", goals: [{ than: ["unbound", "dnsdist"], most: 1 }] },
-    { ...cached, ...atRate, name: `from the cache, ${rate} per second` },
+    ...atRate({ ...cached, name: "from the cache" }),
     {
       name: "from upstream, saturated",
       names: UNCACHED_NAMES,
@@ -151,35 +164,55 @@ function casesOf(hosts: readonly string[]): readonly Case[] {
   ];
 }
 
-async function microsecondsPerAnswer(
-  pid: number,
-  port: number,
-  { names, rate }: Case,
-  seconds: number,
-): Promise<number> {
+/** The same at a fixed rate: what it costs in each place, and how long it takes where nothing else wants the processor. */
+function atRate(what: Pick<Case, "name" | "names" | "isForwarded">): readonly Case[] {
+  const name = `${what.name}, ${RATE.toLocaleString("en")} per second`;
+  const shared = { ...what, rate: RATE } as const;
+  const cost = { ...shared, goals: [{ than: ["unbound"], most: 1.2 }] } as const;
+  const latency = { ...shared, isLatency: true, goals: [{ than: ["unbound"], most: 1 }] } as const;
+  if (!MAY_BIND) return [{ ...cost, name }];
+  return [
+    { ...cost, place: "apart", name: `${name}, ${PLACES.apart.says}` },
+    { ...cost, place: "together", name: `${name}, ${PLACES.together.says}` },
+    { ...latency, place: "apart", name: `${name}, time until an answer` },
+  ];
+}
+
+async function measure(pid: number, port: number, each: Case, seconds: number): Promise<number> {
+  const { names, rate, place, isLatency } = each;
+  if (place !== undefined) bind(pid, PLACES[place].server);
   const before = cpuMs(pid);
-  const { answered } = await runLoad({ port, names, seconds, ...(rate !== undefined && { rate }) });
-  return ((cpuMs(pid) - before) * 1000) / answered;
+  const { answered, p99 } = await runLoad({
+    port,
+    names,
+    seconds,
+    ...(rate !== undefined && { rate }),
+    ...(place !== undefined && { processor: PLACES[place].generator }),
+    ...(isLatency && { hasLatencies: true }),
+  });
+  const us = ((cpuMs(pid) - before) * 1000) / answered;
+  if (place !== undefined) bind(pid, null);
+  return isLatency ? p99 : us;
 }
 
 function table(rows: readonly Row[], memory: ReadonlyMap<ServerKey, number>): string {
-  const keys = KEYS.filter((key) => rows.some(({ us }) => us[key] !== undefined));
+  const keys = KEYS.filter((key) => rows.some(({ values }) => values[key] !== undefined));
   const head = ["", ...keys.map((key) => SERVERS[key]), "batch against the best of"];
-  const lines = rows.map(({ name, us, goals }) => [
+  const lines = rows.map(({ name, values, goals, isLatency }) => [
     name,
-    ...keys.map((key) => (us[key] === undefined ? "-" : median(us[key]).toFixed(1))),
-    goals.flatMap((goal) => verdict(goal, us)).join("; "),
+    ...keys.map((key) => (values[key] === undefined ? "-" : median(values[key]).toFixed(isLatency ? 2 : 1))),
+    goals.flatMap((goal) => verdict(goal, values)).join("; "),
   ]);
   const last = ["memory", ...keys.map((key) => memory.get(key)?.toFixed(0) ?? "-"), ""];
   return [head, head.map(() => "---"), ...lines, last].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
 }
 
 /** Neighbours in time share what else the machine does. */
-function verdict({ than, most }: Goal, us: Row["us"]): readonly string[] {
-  const measured = than.filter((key) => us[key] !== undefined);
+function verdict({ than, most }: Goal, values: Row["values"]): readonly string[] {
+  const measured = than.filter((key) => values[key] !== undefined);
   if (measured.length === 0) return [];
-  const best = (round: number) => Math.min(...measured.map((key) => us[key]![round]!));
-  const ratio = median((us.batch ?? []).map((each, round) => each / best(round)));
+  const best = (round: number) => Math.min(...measured.map((key) => values[key]![round]!));
+  const ratio = median((values.batch ?? []).map((each, round) => each / best(round)));
   const names = measured.map((key) => SERVERS[key]).join(", ");
   return [`${names}: ${ratio.toFixed(2)} (at most ${most}: ${ratio <= most ? "met" : "**not met**"})`];
 }

@@ -9,6 +9,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { boundCommand } from "../support/processors.ts";
 import { percentile } from "../support/statistics.ts";
 
 export interface Load {
@@ -20,6 +21,8 @@ export interface Load {
   readonly rate?: number;
   /** Measures latencies, which costs the generator time. */
   readonly hasLatencies?: boolean;
+  /** The generator uses this processor alone. */
+  readonly processor?: number;
 }
 
 export interface LoadResult {
@@ -82,7 +85,7 @@ async function runDnsperf(load: Load, file: string): Promise<LoadResult> {
   const command = ["dnsperf", ...args];
   // Saturated, it would take the server's processor.
   const isFirst = MAY_COME_FIRST && load.rate !== undefined;
-  const [program, ...words] = isFirst ? ["nice", "-n", String(FIRST), ...command] : command;
+  const [program, ...words] = bound(isFirst ? ["nice", "-n", String(FIRST), ...command] : command, load);
   const { stdout } = await run(program!, words, { maxBuffer: MOST_OUTPUT_OCTETS });
   const count = (what: string) => Number(new RegExp(`Queries ${what}:\\s+(\\d+)`).exec(stdout)?.[1]);
   const latenciesMs: number[] = [];
@@ -94,13 +97,18 @@ async function runDnsperf(load: Load, file: string): Promise<LoadResult> {
 async function runOwn(load: Load, file: string): Promise<LoadResult> {
   const generator = fileURLToPath(new URL("own-generator.ts", import.meta.url));
   const args = [generator, String(load.port), file, String(load.seconds), String(load.rate ?? 0)];
-  const { stdout } = await run(process.execPath, args, { maxBuffer: MOST_OUTPUT_OCTETS });
+  const [program, ...words] = bound([process.execPath, ...args], load);
+  const { stdout } = await run(program!, words, { maxBuffer: MOST_OUTPUT_OCTETS });
   const result = JSON.parse(stdout) as { answered: number; lost: number; latenciesMs: number[] };
   return {
     answered: result.answered,
     lost: result.lost,
     ...percentiles(load.hasLatencies ? result.latenciesMs : []),
   };
+}
+
+function bound(command: readonly string[], { processor }: Load): readonly string[] {
+  return processor === undefined ? command : boundCommand(command, processor);
 }
 
 function percentiles(latenciesMs: readonly number[]): Pick<LoadResult, "p50" | "p99" | "p999"> {
