@@ -12,7 +12,7 @@ import type { LoadedSettings, SettingsInputs } from "./config/load-settings.ts";
 import type { Settings } from "./config/settings.ts";
 import { socketAddressText } from "./config/socket-address.ts";
 import { watchSettings } from "./config/watch-settings.ts";
-import { DataPlanes, giveWay } from "./data-planes.ts";
+import { DataPlanes } from "./data-planes.ts";
 import { LoopLog } from "./forwarder/loop-log.ts";
 import { UpstreamLog } from "./forwarder/upstream-log.ts";
 import { MemoryReturn } from "./memory-return.ts";
@@ -214,7 +214,7 @@ export class App {
       await this.#close();
       throw error;
     }
-    giveWay();
+    this.#dataPlanes.giveWay();
     this.#isComplete = true;
     this.#becomeReady();
   }

@@ -4,6 +4,7 @@
  */
 
 import { randomBytes } from "node:crypto";
+import { readdirSync } from "node:fs";
 import { isIPv6 } from "node:net";
 import { setPriority } from "node:os";
 import type { Settings } from "./config/settings.ts";
@@ -38,6 +39,8 @@ export class DataPlanes implements Closeable {
   readonly #threads: readonly { readonly thread: DataPlaneThread; readonly series: SharedSeries }[];
   /** Undefined before the launch. */
   #starts: readonly Promise<void>[] | undefined;
+  /** Threads that were there before any that answers: this one, and V8's, which compile what has become hot. */
+  #otherThreads: readonly number[] = [];
   #isClosed = false;
   #tellApplied = () => {};
 
@@ -78,6 +81,7 @@ export class DataPlanes implements Closeable {
   /** Resolves when the threads are coming up, which they do on their own, whatever this thread does meanwhile. */
   async launch(): Promise<void> {
     await this.#openSockets();
+    this.#otherThreads = threadNumbers();
     this.#starts = this.#threads.map(({ thread }) => thread.start());
     // Told by `start`.
     for (const each of this.#starts) each.catch(() => {});
@@ -87,6 +91,20 @@ export class DataPlanes implements Closeable {
   async start(): Promise<void> {
     if (this.#starts === undefined) await this.launch();
     for (const each of this.#starts ?? []) await each;
+  }
+
+  /**
+   * From here on the calling thread, those that it makes, and V8's wait for threads that answer, where processors are scarce.
+   * Linux has a niceness for each thread, and takes none back: a data plane that is started again has it too.
+   */
+  giveWay(): void {
+    for (const thread of this.#otherThreads) {
+      try {
+        setPriority(thread, CONTROL_PLANE_NICENESS);
+      } catch {
+        // It has ended; or this is forbidden, and all share alike.
+      }
+    }
   }
 
   /** Where UDP is served in batches: its sockets are made here, so that they outlive a thread. */
@@ -170,17 +188,9 @@ export class DataPlanes implements Closeable {
 /** A tenth of the weight of a thread that answers. */
 const CONTROL_PLANE_NICENESS = 10;
 
-/**
- * From here on the calling thread, and those that it makes, wait for threads that answer, where processors are scarce.
- * Linux has a niceness for each thread, and takes none back: a data plane that is started again has it too.
- */
-export function giveWay(): void {
-  if (process.platform !== "linux") return;
-  try {
-    setPriority(CONTROL_PLANE_NICENESS);
-  } catch {
-    // Where that is forbidden, all share alike.
-  }
+/** Of this process, by the number that Linux knows them by. */
+function threadNumbers(): readonly number[] {
+  return process.platform === "linux" ? readdirSync("/proc/self/task").map(Number) : [];
 }
 
 /** For a digest that nobody guesses. */

@@ -1,9 +1,18 @@
 /** The program as its users meet it: a child process, real sockets, real files, the messages on the terminal. */
 
 import { execFileSync } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer } from "node:net";
-import { tmpdir } from "node:os";
+import { getPriority, tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
 import { Rcode } from "../src/wire/constants.ts";
@@ -110,6 +119,28 @@ describe("the program", function () {
       }
       const metrics = await fetchText(admin, "/metrics");
       expect(metrics).to.match(/^serviceentry_dns_requests_total\{proto="udp",type="A"\} 40$/m);
+    });
+
+    it("lets the threads that answer come first where processors are scarce", async function () {
+      if (process.platform !== "linux") {
+        process.stdout.write("    skipped: only Linux has a niceness for each thread\n");
+        this.skip();
+      }
+      const { program } = await serve([`--source=${folder}`, "--upstreams=192.0.2.1"]);
+      await program.says(/"msg":"ready"/);
+      const tasks = `/proc/${program.child.pid}/task`;
+      const threads = readdirSync(tasks).map((thread) => readFileSync(join(tasks, thread, "stat"), "latin1"));
+      // The name in brackets; and the niceness, the 17th field after it.
+      const niceness = threads.map((line) => [
+        /\((.*)\)/.exec(line)![1],
+        Number(line.split(") ").at(-1)!.split(" ")[16]),
+      ]);
+      const answering = niceness.filter(([name]) => /^data-plane/.test(String(name)));
+      expect(answering.map(([, nice]) => nice)).to.deep.equal([getPriority(), getPriority()]);
+      const others = niceness.filter((each) => !answering.includes(each));
+      // This program's own and those that compile for it.
+      expect(others).to.have.length.above(1);
+      for (const [name, nice] of others) expect(nice, String(name)).to.equal(Math.max(10, getPriority()));
     });
 
     it("is not ready during the lameduck time, and answers until its end", async () => {
