@@ -59,6 +59,11 @@ export interface Client {
   readonly transport: Transport;
   /** The sender's IP address as text. */
   readonly address: string;
+  /**
+   * The address without a text, for who has it in numbers: fills `words` (4 at least) with one for IPv4 or four for IPv6, as
+   * they stand in a packet's header read as numbers, and returns how many.
+   */
+  readAddress?(words: Uint32Array): 1 | 4;
   readonly port: number;
   /** Sends the first `length` octets as one whole DNS message (no TCP length prefix). Never throws; copies. */
   send(message: Uint8Array, length: number): void;

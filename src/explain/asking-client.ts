@@ -52,7 +52,7 @@ export function askingClient(question: ReadQuestion, parts: AskingClientParts): 
   const telling = isHostName(suffix) ? queryFor(suffix, RecordType.A, false) : undefined;
   if (telling !== undefined) askers.tell(from, telling, 0, nowMs);
   const asker = new Asker();
-  askers.identify(from, nowMs, asker);
+  askers.identify({ address: from }, nowMs, asker);
 
   const kind = kindOf(asker, settings, delta.clients[0]?.client ?? null);
   const known = address === undefined ? [] : clients.podsAt(address);

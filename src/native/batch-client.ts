@@ -34,6 +34,16 @@ export class BatchClient implements Client, DatagramEnds {
     return this.socket.texts.textOf(this, this.socket.isIpv6);
   }
 
+  /** A socket of IPv6 takes no IPv4, so that none of its addresses stands for one. */
+  readAddress(words: Uint32Array): 1 | 4 {
+    words[0] = this.remote0;
+    if (!this.socket.isIpv6) return 1;
+    words[1] = this.remote1;
+    words[2] = this.remote2;
+    words[3] = this.remote3;
+    return 4;
+  }
+
   send(message: Uint8Array, length: number): void {
     this.socket.put(this, message, length);
   }

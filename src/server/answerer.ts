@@ -106,7 +106,7 @@ export class Answerer {
     const situation = this.#situation;
     situation.nowMs = decideAtMs;
     situation.isDenied = isDenied;
-    askers.identify(client.address, nowMs, this.#asker);
+    askers.identify(client, nowMs, this.#asker);
     decide(situation, decision);
     if (decision.namespaceLabel !== NOT_FOUND) {
       askers.tell(client.address, this.query, decision.namespaceLabel, nowMs);

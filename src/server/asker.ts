@@ -4,7 +4,7 @@
  */
 
 import { AddressSet } from "../forwarder/address-set.ts";
-import type { MonotonicMs } from "../runtime.ts";
+import type { Client, MonotonicMs } from "../runtime.ts";
 import { type ClientIndex, ClientKind } from "../table/client-index.ts";
 import { CLIENT_CLASSES } from "../table/host-record.ts";
 import { NOT_FOUND } from "../table/host-table.ts";
@@ -40,6 +40,9 @@ export interface AskerSettings {
   readonly trustedForwarders: readonly IpPrefix[];
 }
 
+/** What tells clients apart. */
+export type Addressed = Pick<Client, "address" | "readAddress">;
+
 /** `namespace`: its octets, the listener's to keep. */
 export type ToldListener = (address: string, namespace: Uint8Array) => void;
 
@@ -47,6 +50,7 @@ export class Askers {
   readonly #clients: ClientIndex;
   readonly #told = new SuffixNamespaces();
   readonly #onTold: ToldListener;
+  readonly #words = new Uint32Array(4);
   readonly #remembered = new Map<string, boolean>();
   #passedOnSinceMs: MonotonicMs = 0;
   #passedOn = 0;
@@ -68,10 +72,10 @@ export class Askers {
     this.#remembered.clear();
   }
 
-  /** `address`: the client's, as text. */
-  identify(address: string, nowMs: MonotonicMs, asker: Asker): void {
+  /** Most questions need no text of their client's address. */
+  identify(client: Addressed, nowMs: MonotonicMs, asker: Asker): void {
     const clients = this.#clients;
-    const entry = this.#isForwarder(address) ? NOT_FOUND : clients.find(address);
+    const entry = this.#isForwarder(client) ? NOT_FOUND : this.#find(client);
     asker.isPod = entry !== NOT_FOUND && clients.kind(entry) === ClientKind.POD;
     if (asker.isPod) {
       asker.namespaceId = clients.namespaceOf(entry);
@@ -82,9 +86,9 @@ export class Askers {
       return;
     }
     // An address that is known, but is no pod's, stands for more than one client.
-    const mayTell = this.#settings.suffixView && entry === NOT_FOUND && !this.#isForwarder(address);
+    const mayTell = this.#settings.suffixView && entry === NOT_FOUND && !this.#isForwarder(client);
     asker.mayTellNamespace = mayTell;
-    asker.namespace = mayTell ? this.#told.find(address, nowMs) : null;
+    asker.namespace = mayTell && this.#told.size > 0 ? this.#told.find(client.address, nowMs) : null;
     asker.namespaceId =
       asker.namespace === null ? NOT_FOUND : clients.namespaceId(asker.namespace, 0, asker.namespace.length);
     asker.clientClass = UNKNOWN_CLASS;
@@ -115,8 +119,15 @@ export class Askers {
     return this.#told.tell(address, octets, from, length, isKnown, nowMs);
   }
 
-  #isForwarder(address: string): boolean {
+  #find(client: Addressed): number {
+    const words = this.#words;
+    if (client.readAddress === undefined) return this.#clients.find(client.address);
+    return this.#clients.findWords(words, client.readAddress(words));
+  }
+
+  #isForwarder(client: Addressed): boolean {
     if (this.#settings.trustedForwarders.length === 0) return false;
+    const { address } = client;
     const remembered = this.#remembered.get(address);
     if (remembered !== undefined) return remembered;
     if (this.#remembered.size >= MAX_REMEMBERED) this.#remembered.clear();

@@ -28,7 +28,6 @@ export class SuffixNamespaces {
 
   /** Octets of the namespace, without their length; null: not known. */
   find(address: string, nowMs: MonotonicMs): Uint8Array | null {
-    if (this.#byAddress.size === 0) return null;
     const told = this.#byAddress.get(address);
     if (told === undefined) return null;
     if (nowMs < told.untilMs) return told.namespace;

@@ -72,14 +72,17 @@ export class ClientIndex {
    * `apply`.
    */
   find(address: string): number {
-    if (this.#ipv4.size === 0 && this.#ipv6.size === 0) return NOT_FOUND;
-    const words = this.#words;
-    const count = addressWords(address, words);
+    return this.#isEmpty ? NOT_FOUND : this.findWords(this.#words, addressWords(address, this.#words));
+  }
+
+  /** The same by `count` words of the address, as `addressWords` gives them. */
+  findWords(words: Uint32Array, count: 0 | 1 | 4): number {
+    if (this.#isEmpty) return NOT_FOUND;
     if (count === 1) {
       const slot = this.#ipv4.find(words);
       return slot === NOT_FOUND ? NOT_FOUND : slot << 1;
     }
-    if (count !== 4) return NOT_FOUND;
+    if (count === 0) return NOT_FOUND;
     const slot = this.#ipv6.find(words);
     return slot === NOT_FOUND ? NOT_FOUND : (slot << 1) | IPV6_ENTRY;
   }
@@ -184,6 +187,10 @@ export class ClientIndex {
   #acquire(dictionary: OctetDictionary, delta: Uint8Array, at: number): number {
     const textAt = readUint32(delta, at);
     return textAt === 0 ? 0 : dictionary.acquire(delta, textAt + 2, readUint16(delta, textAt));
+  }
+
+  get #isEmpty(): boolean {
+    return this.#ipv4.size === 0 && this.#ipv6.size === 0;
   }
 
   /** Leaves the address in `#words`. */

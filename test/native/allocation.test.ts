@@ -10,7 +10,7 @@ import { MAX_BATCH, mappedOctets, type SystemCalls } from "../../src/native/syst
 import { makeFixture } from "../forwarder/fixture.ts";
 import { a, replyTo } from "../forwarder/messages.ts";
 import { question, Stage } from "../server/fixtures.ts";
-import { addresses, record, set } from "../table/samples.ts";
+import { addresses, ip, NOWHERE, record, set } from "../table/samples.ts";
 import { LOOPBACK_ENDS, LOOPBACK_OCTETS, withSystemCalls } from "./fixtures.ts";
 
 const PACKETS = 100_000;
@@ -19,9 +19,14 @@ const MOST_ROUNDS = 30;
 /** Until the code is compiled. */
 const PACKETS_BEFORE = 40_000;
 
+const PODS = 10_000;
+/** 127.1.0.0. */
+const FIRST_POD = 0x7f010000;
+
 const PATHS = [
   // Each call of a batch costs some octets; they are shared by its packets.
   { name: "an own host", open: openOwn, mostOctetsPerPacket: 8 },
+  { name: "an own host for 10,000 known pods", open: openOwnForPods, mostOctetsPerPacket: 8 },
   // A string of the name, type and flags, and its head.
   { name: "the cache", open: openCached, mostOctetsPerPacket: 56 },
 ] as const;
@@ -75,6 +80,17 @@ function openOwn(calls: SystemCalls) {
   );
 }
 
+/** More pods than there are texts of addresses at hand. */
+function openOwnForPods(calls: SystemCalls) {
+  const stage = Stage.synced(...set(record("own.example", addresses("192.0.2.1"))));
+  const pods = Array.from({ length: PODS }, (_, index) => ({
+    address: ip(`127.1.${index >> 8}.${index & 255}`),
+    client: { namespace: "shop", clientClass: "outside" as const, locality: NOWHERE },
+  }));
+  stage.know(pods);
+  return open(calls, stage, question("own.example", "A"), PODS);
+}
+
 /** Answered from the cache, once it was asked for. */
 async function openCached(calls: SystemCalls) {
   const { forwarder, upstreams, ask, clock } = makeFixture();
@@ -91,7 +107,7 @@ async function openCached(calls: SystemCalls) {
 }
 
 /** A listener whose loop is the test, and a client; `exchange` asks and answers a batch, and returns its size. */
-async function open(calls: SystemCalls, stage: Stage, message: Uint8Array) {
+async function open(calls: SystemCalls, stage: Stage, message: Uint8Array, clients = 1) {
   const sockets = openBatchSockets(calls, [{ address: "0.0.0.0", port: 0, isDefault: false }], false);
   const { handles } = sockets;
   const memory = calls.mappedMemory(handles.memoryAddress, handles.memoryOctets);
@@ -108,14 +124,20 @@ async function open(calls: SystemCalls, stage: Stage, message: Uint8Array) {
   const listener = new BatchListener({ engine, metrics, calls, memory, receives, loop }, handles.sockets);
   const octets = mappedOctets(1);
   const ours = calls.mappedMemory(calls.map(octets), octets);
-  const options = { isWildcard: false, reusePort: false, receiveBufferOctets: 1 << 20 };
-  const fd = calls.listenUdp(ours, LOOPBACK_OCTETS, 0, options);
+  // A wildcard's may send from every address under 127.0.0.0/8.
+  const options = { isWildcard: clients > 1, reusePort: false, receiveBufferOctets: 1 << 20 };
+  const fd = calls.listenUdp(ours, clients > 1 ? new Uint8Array(4) : LOOPBACK_OCTETS, 0, options);
   const questions = calls.sendBatch(ours, fd, false);
   const answers = calls.receiveBatch(ours);
-  const ends = { ...LOOPBACK_ENDS, port: sockets.addresses[0]!.port };
+  const ends = { ...LOOPBACK_ENDS, port: sockets.addresses[0]!.port, hasLocal: clients > 1 };
+  let client = 0;
   return {
     exchange(): number {
-      while (!questions.isFull) questions.put(ends, message, message.length);
+      while (!questions.isFull) {
+        ends.local0 = FIRST_POD + client;
+        client = (client + 1) % clients;
+        questions.put(ends, message, message.length);
+      }
       questions.flush();
       watched[0]!.onReadable();
       flushes[0]!();

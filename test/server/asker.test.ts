@@ -31,7 +31,7 @@ function askers(settings: Partial<AskerSettings> = {}) {
   const all = new Askers(CLIENTS, { ...SETTINGS, ...settings }, onTold);
   const asker = new Asker();
   const who = (address: string, nowMs = 0) => {
-    all.identify(address, nowMs, asker);
+    all.identify({ address }, nowMs, asker);
     const { isPod, namespace, clientClass, mayTellNamespace } = asker;
     return {
       isPod,
