@@ -30,6 +30,7 @@ export class ListItems {
   readonly #item: OctetPieces;
   #depth = 0;
   #isInText = false;
+  /** The first octet of the next chunk is escaped. */
   #isEscaped = false;
   /** Inside the brackets of `items`. */
   #isInItems = false;
@@ -45,74 +46,59 @@ export class ListItems {
 
   push(chunk: Buffer): void {
     const { length } = chunk;
-    // Fields are read and written for each octet only where they have to be: most octets are in texts.
-    let depth = this.#depth;
-    let isInText = this.#isInText;
+    if (length === 0) return;
     // Octets from here on are not yet in the envelope or the item.
     let from = 0;
-    for (let at = 0; at < length; at++) {
-      if (isInText) {
-        if (this.#isEscaped) {
-          this.#isEscaped = false;
-          continue;
-        }
-        let octet = chunk[at]!;
-        while (octet !== QUOTE && octet !== BACKSLASH && at < length - 1) octet = chunk[++at]!;
-        if (octet === QUOTE) {
-          isInText = false;
-          if (this.#isTextSkipped) {
-            this.#isTextSkipped = false;
-            from = at;
-          }
-        } else if (octet === BACKSLASH) this.#isEscaped = true;
-        continue;
+    let at = this.#isEscaped ? 1 : 0;
+    this.#isEscaped = false;
+    if (this.#isInText) {
+      at = this.#passText(chunk, at);
+      if (this.#isTextSkipped && !this.#isInText) from = this.#endSkippedText(at - 1);
+    }
+    while (at < length) {
+      if (this.#skippedDepth !== 0) {
+        at = this.#passSkipped(chunk, at);
+        if (this.#skippedDepth !== 0) break;
+        from = at;
       }
-      switch (chunk[at]!) {
-        case QUOTE:
-          isInText = true;
-          if (this.#isInItems && this.#skippedDepth === 0 && followsKey(chunk, at, UNREAD_TEXT_KEY)) {
-            this.#item.add(chunk, from, at + 1);
-            this.#isTextSkipped = true;
-          }
-          break;
-        case OPEN_BRACE:
-        case OPEN_BRACKET:
-          if (this.#isInItems && depth === ITEM_DEPTH) from = at;
-          depth += 1;
-          if (this.#isInItems) {
-            if (this.#skippedDepth !== 0 || !followsUnreadKey(chunk, at)) break;
-            this.#item.add(chunk, from, at + 1);
-            this.#skippedDepth = depth;
-          } else if (chunk[at] === OPEN_BRACKET && depth === ITEM_DEPTH) {
-            this.#envelope.add(chunk, from, at + 1);
-            from = at + 1;
+      const octet = chunk[at]!;
+      at += 1;
+      if (octet === QUOTE) {
+        if (this.#isInItems && followsKey(chunk, at - 1, UNREAD_TEXT_KEY)) {
+          this.#item.add(chunk, from, at);
+          this.#isTextSkipped = true;
+        }
+        at = this.#passText(chunk, at);
+        if (this.#isTextSkipped && !this.#isInText) from = this.#endSkippedText(at - 1);
+      } else if (octet === OPEN_BRACE || octet === OPEN_BRACKET) {
+        this.#depth += 1;
+        if (!this.#isInItems) {
+          if (octet === OPEN_BRACKET && this.#depth === ITEM_DEPTH) {
+            this.#envelope.add(chunk, from, at);
+            from = at;
             this.#isInItems = ITEMS_KEY.test(this.#envelope.tail(ITEMS_KEY_OCTETS));
             if (this.#isInItems) this.#tellToken();
           }
-          break;
-        case CLOSE_BRACE:
-        case CLOSE_BRACKET:
-          depth -= 1;
-          if (!this.#isInItems) break;
-          if (this.#skippedDepth > depth) {
-            this.#skippedDepth = 0;
-            from = at;
-          }
-          if (depth === ITEM_DEPTH) {
-            this.#item.add(chunk, from, at + 1);
-            from = at + 1;
-            this.#endItem();
-          } else if (depth < ITEM_DEPTH) {
-            this.#isInItems = false;
-            from = at;
-          }
-          break;
+        } else if (this.#depth === ITEM_DEPTH + 1) from = at - 1;
+        else if (followsUnreadKey(chunk, at - 1)) {
+          this.#item.add(chunk, from, at);
+          this.#skippedDepth = this.#depth;
+        }
+      } else if (octet === CLOSE_BRACE || octet === CLOSE_BRACKET) {
+        this.#depth -= 1;
+        if (!this.#isInItems) continue;
+        if (this.#depth === ITEM_DEPTH) {
+          this.#item.add(chunk, from, at);
+          from = at;
+          this.#endItem();
+        } else if (this.#depth < ITEM_DEPTH) {
+          this.#isInItems = false;
+          from = at - 1;
+        }
       }
     }
-    this.#depth = depth;
-    this.#isInText = isInText;
     if (!this.#isInItems) this.#envelope.add(chunk, from, length);
-    else if (depth > ITEM_DEPTH && this.#skippedDepth === 0 && !this.#isTextSkipped)
+    else if (this.#depth > ITEM_DEPTH && this.#skippedDepth === 0 && !this.#isTextSkipped)
       this.#item.add(chunk, from, length);
     if (this.#envelope.isTooLong) throw new SyntaxError("what stands around the items is too long");
   }
@@ -121,6 +107,45 @@ export class ListItems {
     const envelope = readEnvelope(this.#envelope.take());
     if (envelope.resourceVersion === "") throw new SyntaxError("the list has no resourceVersion");
     return envelope;
+  }
+
+  /** `at`: within a text. Where it goes on: behind its quote, or behind the chunk. */
+  #passText(chunk: Buffer, at: number): number {
+    const end = endOfText(chunk, at);
+    this.#isInText = end >= chunk.length;
+    this.#isEscaped = end > chunk.length;
+    return end + 1;
+  }
+
+  /** `at`: in brackets that are left out, in no text. Where it goes on: at the bracket that closes them, or behind the chunk. */
+  #passSkipped(chunk: Buffer, at: number): number {
+    const { length } = chunk;
+    let depth = this.#depth;
+    let here = at;
+    for (; here < length; here += 1) {
+      const octet = chunk[here]!;
+      if (octet === QUOTE) {
+        here = endOfText(chunk, here + 1);
+        if (here < length) continue;
+        this.#isInText = true;
+        this.#isEscaped = here > length;
+      } else if (octet === OPEN_BRACE || octet === OPEN_BRACKET) depth += 1;
+      else if (octet === CLOSE_BRACE || octet === CLOSE_BRACKET) {
+        if (depth === this.#skippedDepth) {
+          this.#skippedDepth = 0;
+          break;
+        }
+        depth -= 1;
+      }
+    }
+    this.#depth = depth;
+    return here;
+  }
+
+  /** `at`: of its quote, which is kept. */
+  #endSkippedText(at: number): number {
+    this.#isTextSkipped = false;
+    return at;
   }
 
   #tellToken(): void {
@@ -157,21 +182,29 @@ const ITEMS_KEY_OCTETS = 32;
  * Nodes what runs there and how. It is most of such objects, and parsed for nobody. Where the octets are cut within
  * the key it is parsed all the same.
  */
-const UNREAD_KEYS = [
+export const UNREAD_KEYS = [
   "fieldsV1",
   "affinity",
+  "args",
+  "command",
   "containerStatuses",
   "env",
   "envFrom",
+  "ephemeralContainers",
+  "ephemeralContainerStatuses",
+  "finalizers",
   "images",
   "initContainers",
   "initContainerStatuses",
+  "lifecycle",
   "livenessProbe",
+  "ownerReferences",
   "readinessProbe",
   "resources",
   "securityContext",
   "startupProbe",
   "tolerations",
+  "topologySpreadConstraints",
   "volumeMounts",
   "volumes",
 ];
@@ -181,6 +214,21 @@ const UNREAD_TEXT_KEY = keyOctets("kubectl.kubernetes.io/last-applied-configurat
 const UNREAD_KEYS_BY_END: readonly (readonly Buffer[])[] = Array.from({ length: 256 }, (_, end) =>
   UNREAD_KEYS.map(keyOctets).filter((key) => key.at(-3) === end),
 );
+
+/**
+ * Of the quote that ends the text that `at` is in; `chunk.length`: it is not in the chunk; one more: nor that, and the first
+ * octet of the next chunk is escaped.
+ */
+function endOfText(chunk: Buffer, at: number): number {
+  const { length } = chunk;
+  let here = at;
+  for (; here < length; here += 1) {
+    const octet = chunk[here];
+    if (octet === QUOTE) return here;
+    if (octet === BACKSLASH) here += 1;
+  }
+  return here;
+}
 
 /** As it stands before its value. */
 function keyOctets(key: string): Buffer {
@@ -195,8 +243,10 @@ function followsUnreadKey(chunk: Buffer, at: number): boolean {
 }
 
 function followsKey(chunk: Buffer, at: number, key: Buffer): boolean {
+  if (chunk[at - 1] !== COLON) return false;
   const start = at - key.length;
-  if (start < 0 || chunk[at - 1] !== COLON) return false;
+  // Behind a backslash it is the end of another key, that has a quote in it.
+  if (start < 1 || chunk[start - 1] === BACKSLASH) return false;
   for (let index = key.length - 2; index >= 0; index -= 1)
     if (chunk[start + index] !== key[index]) return false;
   return true;

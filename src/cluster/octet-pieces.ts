@@ -2,7 +2,8 @@
 
 export class OctetPieces {
   readonly #most: number;
-  #pieces: Buffer[] = [];
+  /** The first `#length` octets of it. */
+  #octets = NOTHING;
   #length = 0;
 
   /** `most`: of more octets nothing is kept but that there were too many. */
@@ -18,45 +19,42 @@ export class OctetPieces {
     return this.#length === 0;
   }
 
-  /** Adds `chunk[from, to)`, without a copy. */
+  /** Adds a copy of `chunk[from, to)`. */
   add(chunk: Buffer, from: number, to: number): void {
     if (to <= from) return;
-    this.#length += to - from;
-    if (this.isTooLong) this.#pieces = [];
-    else this.#pieces.push(chunk.subarray(from, to));
+    const length = this.#length + to - from;
+    if (length <= this.#most) {
+      if (length > this.#octets.length) this.#grow(length);
+      chunk.copy(this.#octets, this.#length, from, to);
+    } else this.#octets = NOTHING;
+    this.#length = length;
   }
 
   /** All octets as UTF-8 text (pieces may cut a character), as `text` is; empty again afterwards. */
   take(): string {
-    const text = this.text;
-    this.#pieces = [];
+    const { text } = this;
     this.#length = 0;
+    if (this.#octets.length > MOST_HELD_OCTETS) this.#octets = NOTHING;
     return text;
   }
 
   get text(): string {
-    return this.#pieces.length === 1 ? this.#pieces[0]!.toString("utf8") : this.#joinedText();
-  }
-
-  /** By way of the same octets each time: those of a hundred thousand objects would be memory that comes back late. */
-  #joinedText(): string {
-    if (scratch.length < this.#length)
-      scratch = Buffer.allocUnsafeSlow(2 ** Math.ceil(Math.log2(this.#length)));
-    let length = 0;
-    for (const piece of this.#pieces) length += piece.copy(scratch, length);
-    return scratch.toString("utf8", 0, length);
+    return this.isTooLong ? "" : this.#octets.toString("utf8", 0, this.#length);
   }
 
   /** The last octets, at least `length` of them if there are so many. */
   tail(length: number): string {
-    if ((this.#pieces.at(-1)?.length ?? 0) < length) this.#pieces = [this.#join()];
-    return this.#pieces[0] === undefined ? "" : this.#pieces.at(-1)!.subarray(-length).toString("latin1");
+    return this.#octets.toString("latin1", Math.max(0, this.#length - length), this.#length);
   }
 
-  #join(): Buffer {
-    return this.#pieces.length === 1 ? this.#pieces[0]! : Buffer.concat(this.#pieces);
+  #grow(length: number): void {
+    const octets = Buffer.allocUnsafeSlow(Math.max(LEAST_HELD_OCTETS, 2 ** Math.ceil(Math.log2(length))));
+    this.#octets.copy(octets, 0, 0, this.#length);
+    this.#octets = octets;
   }
 }
 
-/** Of all of them, each for the moment of one call. */
-let scratch = Buffer.alloc(0);
+const NOTHING = Buffer.alloc(0);
+const LEAST_HELD_OCTETS = 1024;
+/** Of larger ones, which are rare, the room is given back. */
+const MOST_HELD_OCTETS = 64 * 1024;

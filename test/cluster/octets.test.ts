@@ -3,7 +3,7 @@
 import { expect } from "chai";
 import fc from "fast-check";
 import { LineSplitter } from "../../src/cluster/line-splitter.ts";
-import { ListItems } from "../../src/cluster/list-items.ts";
+import { ListItems, UNREAD_KEYS } from "../../src/cluster/list-items.ts";
 
 /** The octets in pieces, cut at some places. */
 function cut(octets: Buffer, places: readonly number[]): Buffer[] {
@@ -60,6 +60,20 @@ describe("LineSplitter", () => {
     expect(split(pieces, 5).lines).to.deep.equal(["12345", undefined, "1", undefined, "2"]);
   });
 });
+
+const APPLIED = "kubectl.kubernetes.io/last-applied-configuration";
+
+/** Without what stands under the keys that nobody reads. */
+function emptied(json: unknown): unknown {
+  if (Array.isArray(json)) return json.map(emptied);
+  if (typeof json !== "object" || json === null) return json;
+  const fields = Object.entries(json).map(([name, each]): [string, unknown] => {
+    if (name === APPLIED && typeof each === "string") return [name, ""];
+    const isUnread = UNREAD_KEYS.includes(name) && typeof each === "object" && each !== null;
+    return [name, isUnread ? (Array.isArray(each) ? [] : {}) : emptied(each)];
+  });
+  return Object.fromEntries(fields);
+}
 
 describe("ListItems", () => {
   function read(pieces: readonly Buffer[], most = 1_000_000) {
@@ -118,6 +132,41 @@ describe("ListItems", () => {
         },
       ),
     );
+  });
+
+  it("empties the values of the same keys wherever they stand, and changes nothing else", () => {
+    const names = [...UNREAD_KEYS.slice(0, 5), APPLIED, "envelope", "nodeEnv", "a"];
+    const { any } = fc.letrec((tie) => ({
+      any: fc.oneof(
+        { maxDepth: 5 },
+        text,
+        fc.constantFrom(...names, '"env":[', '\\"fieldsV1":{'),
+        fc.integer(),
+        fc.constant(null),
+        fc.array(tie("any"), { maxLength: 4 }),
+        fc.dictionary(fc.constantFrom(...names), tie("any"), { maxKeys: 6 }),
+      ),
+    }));
+    const object = fc.dictionary(fc.constantFrom(...names), any, { minKeys: 1, maxKeys: 6 });
+    fc.assert(
+      fc.property(fc.array(object, { maxLength: 5 }), fc.boolean(), places, (all, isPretty, at) => {
+        const list = { metadata: { resourceVersion: "7" }, items: all };
+        const octets = Buffer.from(JSON.stringify(list, null, isPretty ? 1 : 0));
+        const whole = read([octets]).found;
+        expect(JSON.stringify(whole)).to.equal(JSON.stringify(isPretty ? all : all.map(emptied)));
+        // Where a key is cut its value is taken whole.
+        const { found, refused } = read(cut(octets, at));
+        expect(JSON.stringify(found.map(emptied))).to.equal(JSON.stringify(all.map(emptied)));
+        expect(refused).to.equal(0);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it("takes no key for another that it is the end of", () => {
+    const all = [{ 'a"env': [1], "a env": [2], [`"${APPLIED}`]: "text", other: { 'b"fieldsV1': { a: 1 } } }];
+    const list = { metadata: { resourceVersion: "7" }, items: all };
+    expect(read([Buffer.from(JSON.stringify(list))]).found).to.deep.equal(all);
   });
 
   it("leaves out of a Pod what nobody reads, and the object as it was applied", () => {
