@@ -112,9 +112,12 @@ const NOTHING: Labels = Object.freeze({});
 const NO_PORTS: Readonly<Record<string, number>> = Object.freeze({});
 
 function clientLabels(labels: Labels, share: (text: string) => string): Labels {
-  const kept = CLIENT_LABELS.flatMap((key): [string, string][] => {
+  let kept: Record<string, string> | undefined;
+  for (const key of CLIENT_LABELS) {
     const value = labels[key];
-    return value === undefined ? [] : [[key, share(value)]];
-  });
-  return kept.length === 0 ? NOTHING : Object.fromEntries(kept);
+    if (value === undefined) continue;
+    kept ??= {};
+    kept[key] = share(value);
+  }
+  return kept ?? NOTHING;
 }

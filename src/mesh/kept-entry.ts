@@ -7,7 +7,7 @@
 import type { HostName } from "../wire/host-name.ts";
 import type { IpAddress } from "../wire/ip-address.ts";
 import type { Endpoint, Labels, MeshObject, ObjectRef, ServiceEntry } from "./objects.ts";
-import { NO_VALUES, sharedText, sharedValue } from "./shared-values.ts";
+import { NO_VALUES, sharedText, sharing } from "./shared-values.ts";
 
 /** Equal to the entry, field by field. */
 export function toKeptEntry(entry: ServiceEntry): ServiceEntry {
@@ -39,36 +39,20 @@ class KeptEntry implements ServiceEntry {
   readonly #endpointAddresses: string | readonly Endpoint["address"][];
 
   constructor(entry: ServiceEntry) {
-    const { ref, resourceVersion, createdAtMs, hosts, endpoints, ttlSeconds, labels, annotations } = entry;
+    const { ref, resourceVersion, createdAtMs, hosts, endpoints } = entry;
     this.#namespace = sharedText(ref.namespace);
     this.#name = ref.name;
     this.#uid = entry.uid;
     this.#resourceVersion = WHOLE_NUMBER.test(resourceVersion) ? Number(resourceVersion) : resourceVersion;
     this.#createdAtSeconds = createdAtMs === undefined ? undefined : createdAtMs / 1000;
-    this.#labels = shared(LABELS, labels);
-    this.#annotations = shared(LABELS, annotations);
-    this.#shape = shared(SHAPES, {
-      hasAddresses: entry.hasAddresses,
-      ports: entry.ports,
-      resolution: entry.resolution,
-      location: entry.location,
-      hasEndpoints: entry.hasEndpoints,
-      selector: entry.selector,
-      exportTo: entry.exportTo,
-      answer: entry.answer,
-      ttlSeconds,
-      trafficDistribution: entry.trafficDistribution,
-    });
+    this.#labels = sharedLabels(entry.labels);
+    this.#annotations = sharedAnnotations(entry.annotations);
+    this.#shape = sharedShape(entry);
     this.#hosts = hosts.length === 1 ? hosts[0]! : hosts;
     this.#addresses = entry.addresses;
     this.#allocated = entry.allocated;
-    this.#endpointShapes = shared(
-      ENDPOINTS,
-      endpoints.map(({ address: _, ...rest }) => rest),
-    );
-    const ips = endpoints.flatMap(({ address }) => (address.kind === "ip" ? [address.ip] : []));
-    this.#endpointAddresses =
-      ips.length === endpoints.length ? ips.join(" ") : endpoints.map(({ address }) => address);
+    this.#endpointShapes = sharedEndpointShapes(endpoints);
+    this.#endpointAddresses = joinedIps(endpoints) ?? endpoints.map(({ address }) => address);
   }
 
   get ref(): ObjectRef {
@@ -160,14 +144,72 @@ class KeptEntry implements ServiceEntry {
 
 /** One that comes back as the same text. */
 const WHOLE_NUMBER = /^[1-9]\d{0,14}$/;
-const SHAPES = new Map<string, Shape>();
-const ENDPOINTS = new Map<string, readonly EndpointShape[]>();
-const LABELS = new Map<string, Labels>();
 
-/** What is longer is hardly ever equal to another. */
-const MOST_KEY_CHARACTERS = 1000;
+const sharedShape = sharing<ServiceEntry, Shape>(isSameShape, (entry) => ({
+  hasAddresses: entry.hasAddresses,
+  ports: entry.ports,
+  resolution: entry.resolution,
+  location: entry.location,
+  hasEndpoints: entry.hasEndpoints,
+  selector: entry.selector,
+  exportTo: entry.exportTo,
+  answer: entry.answer,
+  ttlSeconds: entry.ttlSeconds,
+  trafficDistribution: entry.trafficDistribution,
+}));
 
-function shared<T extends object>(pool: Map<string, T>, value: T): T {
-  const key = JSON.stringify(value);
-  return key.length > MOST_KEY_CHARACTERS ? value : sharedValue(pool, key, () => value);
+/** Lists are compared by what they are, not what they hold: equal ones are usually shared. */
+function isSameShape(last: Shape, entry: ServiceEntry): boolean {
+  return (
+    last.hasAddresses === entry.hasAddresses &&
+    last.ports === entry.ports &&
+    last.resolution === entry.resolution &&
+    last.location === entry.location &&
+    last.hasEndpoints === entry.hasEndpoints &&
+    last.selector === entry.selector &&
+    last.exportTo === entry.exportTo &&
+    last.answer === entry.answer &&
+    last.ttlSeconds === entry.ttlSeconds &&
+    last.trafficDistribution === entry.trafficDistribution
+  );
+}
+
+const sharedEndpointShapes = sharing<readonly Endpoint[], readonly EndpointShape[]>(
+  (last, endpoints) =>
+    last.length === endpoints.length && last.every((shape, at) => isSameEndpointShape(shape, endpoints[at]!)),
+  (endpoints) => endpoints.map(({ address: _, ...rest }) => rest),
+);
+
+function isSameEndpointShape(last: EndpointShape, endpoint: Endpoint): boolean {
+  return (
+    last.path === endpoint.path &&
+    last.ports === endpoint.ports &&
+    last.labels === endpoint.labels &&
+    last.network === endpoint.network &&
+    last.locality === endpoint.locality &&
+    last.weight === endpoint.weight
+  );
+}
+
+const sharedLabels = sharing<Labels, Labels>(hasSameTexts, (labels) => labels);
+const sharedAnnotations = sharing<Labels, Labels>(hasSameTexts, (annotations) => annotations);
+
+function hasSameTexts(last: Labels, given: Labels): boolean {
+  if (last === given) return true;
+  const lastNames = Object.keys(last);
+  const names = Object.keys(given);
+  return (
+    lastNames.length === names.length &&
+    names.every((name, at) => name === lastNames[at] && given[name] === last[name])
+  );
+}
+
+/** Undefined: not each is one. */
+function joinedIps(endpoints: readonly Endpoint[]): string | undefined {
+  const ips: IpAddress[] = [];
+  for (const { address } of endpoints) {
+    if (address.kind !== "ip") return undefined;
+    ips.push(address.ip);
+  }
+  return ips.join(" ");
 }

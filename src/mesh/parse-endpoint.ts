@@ -6,12 +6,13 @@ import type { Endpoint, EndpointAddress, Labels } from "./objects.ts";
 import {
   type Fields,
   field,
+  integerField,
   readFields,
   readInteger,
-  readText,
   readTexts,
   ShapeFault,
   shown,
+  textField,
 } from "./read-fields.ts";
 import { sharedText } from "./shared-values.ts";
 
@@ -23,29 +24,33 @@ const MAX_PORT = 65535;
 
 /** `labels`: in the place of the endpoint's own, for a WorkloadEntry. Throws a ShapeFault. */
 export function readEndpoint(fields: Fields, path: string, labels?: Labels): Endpoint {
-  const ownLabels = labels ?? readTexts(field(fields, "labels"), `${path}.labels`);
+  const ownLabels = labels ?? readLabels(field(fields, "labels"), path);
   return {
     path,
-    address: readAddress(readText(field(fields, "address"), `${path}.address`), `${path}.address`),
-    ports: readPorts(field(fields, "ports"), `${path}.ports`),
+    address: readAddress(textField(fields, "address", path), path),
+    ports: readPorts(field(fields, "ports"), path),
     labels: ownLabels,
     network:
-      sharedText(
-        readText(field(fields, "network"), `${path}.network`) || ownText(ownLabels, NETWORK_LABEL) || "",
-      ) || undefined,
+      sharedText(textField(fields, "network", path) || ownText(ownLabels, NETWORK_LABEL) || "") || undefined,
     locality: sharedText(
-      readText(field(fields, "locality"), `${path}.locality`) ||
-        localityOfLabel(ownText(ownLabels, LOCALITY_LABEL) ?? ""),
+      textField(fields, "locality", path) || localityOfLabel(ownText(ownLabels, LOCALITY_LABEL) ?? ""),
     ),
-    weight: readInteger(field(fields, "weight"), `${path}.weight`, 0, MAX_WEIGHT) ?? 0,
+    weight: integerField(fields, "weight", path, 0, MAX_WEIGHT) ?? 0,
   };
 }
 
-function readAddress(text: string | undefined, path: string): EndpointAddress {
+function readLabels(value: unknown, endpointPath: string): Labels {
+  return value === undefined ? NO_LABELS : readTexts(value, `${endpointPath}.labels`);
+}
+
+const NO_LABELS: Labels = Object.freeze({});
+
+function readAddress(text: string | undefined, endpointPath: string): EndpointAddress {
   if (text === undefined || text === "") return { kind: "none" };
   if (text.startsWith("unix:")) return { kind: "unix", path: text.slice("unix:".length) };
   const ip = parseIpAddress(text);
   if (ip !== null) return { kind: "ip", ip };
+  const path = `${endpointPath}.address`;
   const name = parseHostName(text);
   if (!isHostName(name)) throw new ShapeFault(path, `${path} is ${shown(text)}, which ${name.fault}`);
   if (isWildcard(name))
@@ -58,9 +63,10 @@ function readAddress(text: string | undefined, path: string): EndpointAddress {
 
 const NO_PORTS: Readonly<Record<string, number>> = Object.freeze({});
 
-function readPorts(value: unknown, path: string): Readonly<Record<string, number>> {
-  const fields = readFields(value, path);
-  if (fields === undefined) return NO_PORTS;
+function readPorts(value: unknown, endpointPath: string): Readonly<Record<string, number>> {
+  if (value === undefined) return NO_PORTS;
+  const path = `${endpointPath}.ports`;
+  const fields = readFields(value, path) ?? {};
   const ports: [string, number][] = [];
   for (const name of Object.keys(fields)) {
     const number = readInteger(fields[name], `${path}[${JSON.stringify(name)}]`, 1, MAX_PORT);

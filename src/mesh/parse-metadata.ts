@@ -186,12 +186,14 @@ export function readMoment(value: unknown): number | undefined {
 const NO_ANNOTATIONS: Readonly<Record<string, string>> = Object.freeze({});
 
 function ownAnnotations(annotations: Fields, report: Reading["report"]): Readonly<Record<string, string>> {
-  const own: [string, string][] = [];
+  let own: [string, string][] | undefined;
   for (const name of Object.keys(annotations)) {
     if (!name.startsWith(OWN_ANNOTATION_PREFIX)) continue;
     const value = annotations[name];
-    if (typeof value === "string") own.push([name, value]);
-    else report("AnnotationInvalid", annotationPath(name), `${name} is ${shown(value)}, not a text`);
+    if (typeof value === "string") {
+      own ??= [];
+      own.push([name, value]);
+    } else report("AnnotationInvalid", annotationPath(name), `${name} is ${shown(value)}, not a text`);
   }
-  return own.length === 0 ? NO_ANNOTATIONS : Object.fromEntries(own);
+  return own === undefined ? NO_ANNOTATIONS : Object.fromEntries(own);
 }

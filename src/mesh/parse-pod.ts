@@ -55,17 +55,19 @@ const MAX_PORT = 65535;
 
 /** Of all containers, the first of each name. The API server has checked them; what is odd all the same is left out. */
 function readPortNames(containers: unknown): Readonly<Record<string, number>> {
-  const names = new Map<string, number>();
+  let names: Map<string, number> | undefined;
   for (const container of listOf(containers))
     for (const port of listOf(isFields(container) ? field(container, "ports") : undefined)) {
       if (!isFields(port)) continue;
       const name = field(port, "name");
       const number = field(port, "containerPort");
-      if (typeof name !== "string" || name === "" || names.has(name)) continue;
+      if (typeof name !== "string" || name === "" || names?.has(name)) continue;
       if (typeof number !== "number" || !Number.isInteger(number)) continue;
-      if (number >= 1 && number <= MAX_PORT) names.set(name, number);
+      if (number < 1 || number > MAX_PORT) continue;
+      names ??= new Map();
+      names.set(name, number);
     }
-  return names.size === 0 ? NO_PORTS : Object.fromEntries(names);
+  return names === undefined ? NO_PORTS : Object.fromEntries(names);
 }
 
 function listOf(value: unknown): readonly unknown[] {
@@ -75,23 +77,20 @@ function listOf(value: unknown): readonly unknown[] {
 /** Whether the status has the condition with the value True. */
 export function hasCondition(status: unknown, type: string): boolean {
   const conditions = isFields(status) ? field(status, "conditions") : undefined;
-  return (
-    Array.isArray(conditions) &&
-    conditions.some(
-      (each) => isFields(each) && field(each, "type") === type && field(each, "status") === "True",
-    )
-  );
+  for (const each of listOf(conditions))
+    if (isFields(each) && field(each, "type") === type && field(each, "status") === "True") return true;
+  return false;
 }
 
 function readPodIps(podIps: unknown, podIp: unknown, { report }: Reading): readonly IpAddress[] {
   const listed = readList(podIps, "status.podIPs").map((each) => (isFields(each) ? field(each, "ip") : each));
   const single = readText(podIp, "status.podIP");
   const written = listed.length > 0 ? listed : single ? [single] : [];
-  const ips = new Set<IpAddress>();
+  const ips: IpAddress[] = [];
   for (const each of written) {
     const ip = typeof each === "string" ? parseIpAddress(each) : null;
-    if (ip !== null) ips.add(ip);
+    if (ip !== null) ips.push(ip);
     else report("AddressInvalid", "status.podIPs", `${shown(each)} is no IP address`);
   }
-  return [...ips];
+  return ips.length < 2 ? ips : [...new Set(ips)];
 }

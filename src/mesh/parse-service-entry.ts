@@ -17,23 +17,25 @@ import type { ProblemCode } from "./problem.ts";
 import {
   type Fields,
   field,
+  integerField,
   isFields,
   readFields,
-  readInteger,
   readList,
   readOneOf,
   readText,
   readTexts,
   ShapeFault,
   shown,
+  textField,
 } from "./read-fields.ts";
-import { NO_VALUES, sharedText, sharedValue } from "./shared-values.ts";
+import { NO_VALUES, sharedText, sharing } from "./shared-values.ts";
 
 const RESOLUTIONS: readonly EntryResolution[] = ["NONE", "STATIC", "DNS", "DNS_ROUND_ROBIN", "DYNAMIC_DNS"];
 const LOCATIONS: readonly Location[] = ["MESH_EXTERNAL", "MESH_INTERNAL"];
 const TTL_ANNOTATION = "serviceentry-dns.io/ttl";
 const MAX_TTL_SECONDS = 3600;
 const MAX_PORT = 65535;
+const USUAL_ELEMENTS = 50;
 
 /** Total on any value: what cannot be read is a problem, never a throw. */
 export function parseServiceEntry(raw: unknown): ParsedKind<"ServiceEntry"> {
@@ -58,23 +60,11 @@ export function parseServiceEntry(raw: unknown): ParsedKind<"ServiceEntry"> {
       addresses: readSingleAddresses(writtenAddresses, reading),
       hasAddresses: writtenAddresses.length > 0,
       ports: sharedPorts(
-        skippingBad(
-          readList(field(spec, "ports"), "spec.ports"),
-          "spec.ports",
-          "PortInvalid",
-          reading,
-          readPort,
-        ),
+        skippingBad(readList(field(spec, "ports"), "spec.ports"), portPath, "PortInvalid", reading, readPort),
       ),
       resolution: readOneOf(field(spec, "resolution"), "spec.resolution", RESOLUTIONS) ?? "NONE",
       location: readOneOf(field(spec, "location"), "spec.location", LOCATIONS) ?? "MESH_EXTERNAL",
-      endpoints: skippingBad(
-        writtenEndpoints,
-        "spec.endpoints",
-        "EndpointSkipped",
-        reading,
-        readInlineEndpoint,
-      ),
+      endpoints: skippingBad(writtenEndpoints, endpointPath, "EndpointSkipped", reading, readInlineEndpoint),
       hasEndpoints: writtenEndpoints.length > 0,
       selector: readSelector(field(spec, "workloadSelector")),
       exportTo: readExportTo(field(spec, "exportTo")),
@@ -89,16 +79,17 @@ export function parseServiceEntry(raw: unknown): ParsedKind<"ServiceEntry"> {
 function readHosts(value: unknown, { report }: Reading): readonly HostName[] {
   const written = readList(value, "spec.hosts");
   if (written.length === 0) throw new ShapeFault("spec.hosts", "spec.hosts has no host");
-  const hosts = new Set<HostName>();
+  const hosts: HostName[] = [];
   for (const [index, each] of written.entries()) {
     const host = typeof each === "string" ? parseHostName(each) : { fault: "is not a text" };
-    if (isHostName(host)) hosts.add(host);
+    if (isHostName(host)) hosts.push(host);
     else report("HostInvalid", `spec.hosts[${index}]`, `host ${shown(each)} ${host.fault}`);
   }
-  return [...hosts];
+  return hosts.length < 2 ? hosts : [...new Set(hosts)];
 }
 
 function readSingleAddresses(written: readonly unknown[], { report }: Reading): readonly IpAddress[] {
+  if (written.length === 0) return NO_VALUES;
   const addresses = new Set<IpAddress>();
   for (const [index, each] of written.entries()) {
     const prefix = typeof each === "string" ? parseIpPrefix(each) : null;
@@ -110,24 +101,30 @@ function readSingleAddresses(written: readonly unknown[], { report }: Reading): 
 }
 
 /** Few sets of ports are the ports of most entries. */
-function sharedPorts(ports: readonly ServicePort[]): readonly ServicePort[] {
-  const key = JSON.stringify(
-    ports.map(({ number, name, protocol, targetPort }) => [number, name, protocol, targetPort]),
+const sharedPorts = sharing<readonly ServicePort[], readonly ServicePort[]>(
+  (last, ports) => last.length === ports.length && last.every((port, at) => isSamePort(port, ports[at]!)),
+  (ports) => ports,
+  Number.POSITIVE_INFINITY,
+);
+
+function isSamePort(one: ServicePort, other: ServicePort): boolean {
+  return (
+    one.number === other.number &&
+    one.name === other.name &&
+    one.protocol === other.protocol &&
+    one.targetPort === other.targetPort
   );
-  return sharedValue(PORT_SETS, key, () => ports);
 }
 
-const PORT_SETS = new Map<string, readonly ServicePort[]>();
-
 function readPort(fields: Fields, path: string): ServicePort {
-  const number = readInteger(field(fields, "number"), `${path}.number`, 1, MAX_PORT);
+  const number = integerField(fields, "number", path, 1, MAX_PORT);
   if (number === undefined) throw new ShapeFault(`${path}.number`, `${path}.number is missing`);
   return {
     number,
-    name: readText(field(fields, "name"), `${path}.name`) ?? "",
-    protocol: readText(field(fields, "protocol"), `${path}.protocol`) ?? "",
+    name: textField(fields, "name", path) ?? "",
+    protocol: textField(fields, "protocol", path) ?? "",
     // 0 is the protocol buffer's "not said".
-    targetPort: readInteger(field(fields, "targetPort"), `${path}.targetPort`, 0, MAX_PORT) || undefined,
+    targetPort: integerField(fields, "targetPort", path, 0, MAX_PORT) || undefined,
   };
 }
 
@@ -138,14 +135,14 @@ function readInlineEndpoint(fields: Fields, path: string): Endpoint {
 /** Reads each element; one with a bad shape is reported and left out. */
 function skippingBad<T>(
   written: readonly unknown[],
-  path: string,
+  pathOf: (index: number) => string,
   code: ProblemCode,
   { report }: Reading,
   read: (fields: Fields, path: string) => T,
 ): readonly T[] {
   const good: T[] = [];
   for (const [index, each] of written.entries()) {
-    const elementPath = sharedText(`${path}[${index}]`);
+    const elementPath = pathOf(index);
     try {
       if (!isFields(each))
         throw new ShapeFault(elementPath, `${elementPath} is ${shown(each)}, not an object`);
@@ -157,6 +154,15 @@ function skippingBad<T>(
   }
   // A copy takes no more room than it needs.
   return good.length === 0 ? NO_VALUES : good.slice();
+}
+
+const portPath = elementPaths("spec.ports");
+const endpointPath = elementPaths("spec.endpoints");
+
+/** The same text each time, as far as there are usually elements. */
+function elementPaths(path: string): (index: number) => string {
+  const paths = Array.from({ length: USUAL_ELEMENTS }, (_, index) => sharedText(`${path}[${index}]`));
+  return (index) => paths[index] ?? sharedText(`${path}[${index}]`);
 }
 
 function readSelector(value: unknown): Labels | undefined {
@@ -172,8 +178,13 @@ function readExportTo(value: unknown): readonly string[] {
     if (text === undefined || text === "") throw new ShapeFault(path, `${path} is empty`);
     return sharedText(text);
   });
-  return exportTo.length === 0 ? NO_VALUES : exportTo;
+  return exportTo.length === 0 ? NO_VALUES : sharedExports(exportTo);
 }
+
+const sharedExports = sharing<readonly string[], readonly string[]>(
+  (last, exportTo) => last.length === exportTo.length && last.every((each, at) => each === exportTo[at]),
+  (exportTo) => exportTo,
+);
 
 /** Controllers write the status, so what is odd in it costs the element and never the object. */
 function readAllocated(status: unknown, { report }: Reading): ServiceEntry["allocated"] {

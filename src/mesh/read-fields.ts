@@ -18,7 +18,8 @@ export type Fields = Readonly<Record<string, unknown>>;
 
 /** The field's own value (nothing inherited, whatever its name); null counts as undefined. */
 export function field(fields: Fields, name: string): unknown {
-  return Object.hasOwn(fields, name) ? (fields[name] ?? undefined) : undefined;
+  const value = fields[name] ?? undefined;
+  return value === undefined || Object.hasOwn(fields, name) ? value : undefined;
 }
 
 export function readFields(value: unknown, path: string): Fields | undefined {
@@ -39,11 +40,29 @@ export function readText(value: unknown, path: string): string | undefined {
   return value;
 }
 
+/** The same of a field of the object at `path`, of which words are made only where it is wrong. */
+export function textField(fields: Fields, name: string, path: string): string | undefined {
+  const value = field(fields, name);
+  return typeof value === "string" || value === undefined ? value : readText(value, `${path}.${name}`);
+}
+
 export function readInteger(value: unknown, path: string, least: number, most: number): number | undefined {
   if (value === undefined || value === null) return undefined;
   if (typeof value !== "number" || !Number.isInteger(value) || value < least || value > most)
     throw new ShapeFault(path, `${path} is ${shown(value)}, not a whole number from ${least} to ${most}`);
   return value;
+}
+
+/** As `textField`. */
+export function integerField(
+  fields: Fields,
+  name: string,
+  path: string,
+  least: number,
+  most: number,
+): number | undefined {
+  const value = field(fields, name);
+  return value === undefined ? undefined : readInteger(value, `${path}.${name}`, least, most);
 }
 
 export function readOneOf<T extends string>(
@@ -65,12 +84,20 @@ const NO_TEXTS: Readonly<Record<string, string>> = Object.freeze({});
 export function readTexts(value: unknown, path: string): Readonly<Record<string, string>> {
   const fields = readFields(value, path);
   if (fields === undefined) return NO_TEXTS;
-  const entries = Object.keys(fields).map((name): [string, string] => [
+  const names = Object.keys(fields);
+  if (names.length === 0) return NO_TEXTS;
+  if (hasTextsOnly(fields, names)) return fields;
+  const entries = names.map((name): [string, string] => [
     name,
     readText(fields[name], `${path}[${JSON.stringify(name)}]`) ?? "",
   ]);
   // fromEntries defines own properties, so a key such as __proto__ is a key like any other.
-  return entries.length === 0 ? NO_TEXTS : Object.fromEntries(entries);
+  return Object.fromEntries(entries);
+}
+
+function hasTextsOnly(fields: Fields, names: readonly string[]): fields is Readonly<Record<string, string>> {
+  for (const name of names) if (typeof fields[name] !== "string") return false;
+  return true;
 }
 
 /** Longest excerpt of a wrong value in a message, in characters. */

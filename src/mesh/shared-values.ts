@@ -5,12 +5,34 @@
 
 /** The same text, as it was first seen. */
 export function sharedText(text: string): string {
-  return shared(texts, text, () => text, MOST_TEXTS);
+  const known = texts.get(text);
+  if (known !== undefined) return known;
+  keep(texts, text, text, MOST_TEXTS);
+  return text;
 }
 
-/** `make()`, or what it gave before for an equal `key`; it must not be changed by anybody. */
-export function sharedValue<T extends object>(pool: Map<string, T>, key: string, make: () => T): T {
-  return shared(pool, key, make, MOST_VALUES);
+/**
+ * A function that gives for each value `make(value)`, or what it gave before for an equal one; nobody must change that. What comes
+ * one after the other is often equal: so it is first compared with the last by `isSame`, which may say no to equal ones.
+ */
+export function sharing<Given, T extends object>(
+  isSame: (last: T, given: Given) => boolean,
+  make: (given: Given) => T,
+  mostKeyCharacters = MOST_KEY_CHARACTERS,
+): (given: Given) => T {
+  const pool = new Map<string, T>();
+  let last: T | undefined;
+  return (given) => {
+    if (last !== undefined && isSame(last, given)) return last;
+    const made = make(given);
+    const key = JSON.stringify(made);
+    if (key.length > mostKeyCharacters) return made;
+    last = pool.get(key);
+    if (last !== undefined) return last;
+    keep(pool, key, made, MOST_VALUES);
+    last = made;
+    return made;
+  };
 }
 
 /** What there is of most objects. */
@@ -22,12 +44,11 @@ const MOST_TEXTS = 50_000;
 /** A pool without a hit must cost less than one with hits saves. */
 const MOST_VALUES = 10_000;
 
-function shared<T>(pool: Map<string, T>, key: string, make: () => T, most: number): T {
-  const known = pool.get(key);
-  if (known !== undefined) return known;
+/** What is longer is hardly ever equal to another. */
+const MOST_KEY_CHARACTERS = 1000;
+
+function keep<T>(pool: Map<string, T>, key: string, value: T, most: number): void {
   // What is long gone goes with it; what stays comes back with the next list.
   if (pool.size >= most) pool.clear();
-  const value = make();
   pool.set(key, value);
-  return value;
 }

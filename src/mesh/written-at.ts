@@ -11,10 +11,9 @@ import { type Fields, field, isFields } from "./read-fields.ts";
  * of a Pod, when its readiness became another. Undefined: not said. Total on any value.
  */
 export function readWrittenAt(kind: Kind, raw: unknown): string | undefined {
-  if (kind !== "Pod") return newest(itemsOf(raw, "metadata", "managedFields"), "time");
-  const conditions = itemsOf(raw, "status", "conditions");
-  const ready = conditions.filter((each) => field(each, "type") === "Ready");
-  return newest(ready, "lastTransitionTime");
+  return kind === "Pod"
+    ? newest(itemsOf(raw, "status", "conditions"), "lastTransitionTime", isOfReadiness)
+    : newest(itemsOf(raw, "metadata", "managedFields"), "time");
 }
 
 /** Whether that is the moment of this change: the pod that is deleted says nothing of when. */
@@ -23,17 +22,26 @@ export function isReadinessChange(before: Pod | undefined, now: Pod): boolean {
 }
 
 /** RFC 3339, section 5.1: in one time zone, moments sort as texts. */
-function newest(items: readonly Fields[], name: string): string | undefined {
+function newest(
+  items: readonly unknown[],
+  name: string,
+  isMeant: (item: Fields) => boolean = () => true,
+): string | undefined {
   let last: string | undefined;
   for (const item of items) {
+    if (!isFields(item) || !isMeant(item)) continue;
     const moment = field(item, name);
     if (typeof moment === "string" && (last === undefined || moment > last)) last = moment;
   }
   return last;
 }
 
-function itemsOf(raw: unknown, part: string, name: string): readonly Fields[] {
+function isOfReadiness(condition: Fields): boolean {
+  return field(condition, "type") === "Ready";
+}
+
+function itemsOf(raw: unknown, part: string, name: string): readonly unknown[] {
   const parent = isFields(raw) ? field(raw, part) : undefined;
   const items = isFields(parent) ? field(parent, name) : undefined;
-  return Array.isArray(items) ? items.filter(isFields) : [];
+  return Array.isArray(items) ? items : [];
 }

@@ -12,6 +12,7 @@ export type HostName = string & { readonly [checked]: true };
 
 /** Lower-cases, drops one trailing dot and checks; otherwise says what is wrong, as the end of a sentence. */
 export function parseHostName(text: string): HostName | { readonly fault: string } {
+  if (isPlainName(text)) return text as HostName;
   const bare = text.endsWith(".") ? text.slice(0, -1) : text;
   // ASCII alone: String.toLowerCase makes a "k" of the Kelvin sign.
   const name = bare.replace(/[A-Z]+/g, (letters) => letters.toLowerCase());
@@ -30,6 +31,31 @@ export function parseHostName(text: string): HostName | { readonly fault: string
   }
   return name as HostName;
 }
+
+/** Nothing is to be done for it, and it is no IP address: most names. Says no to some that are well-formed. */
+function isPlainName(text: string): boolean {
+  const { length } = text;
+  if (length + 2 > MAX_NAME_OCTETS) return false;
+  let labelAt = 0;
+  let hasLetter = false;
+  for (let at = 0; at < length; at += 1) {
+    const code = text.charCodeAt(at);
+    if (code >= 0x61 && code <= 0x7a) hasLetter = true;
+    else if (code === DOT) {
+      if (at === labelAt || at - labelAt > MAX_LABEL_OCTETS || text.charCodeAt(at - 1) === HYPHEN)
+        return false;
+      labelAt = at + 1;
+      hasLetter = false;
+    } else if (code === HYPHEN) {
+      if (at === labelAt) return false;
+    } else if (code < 0x30 || code > 0x39) return false;
+  }
+  // The last label: with a letter in it the name is no IPv4 address.
+  return hasLetter && length - labelAt <= MAX_LABEL_OCTETS && text.charCodeAt(length - 1) !== HYPHEN;
+}
+
+const DOT = 0x2e;
+const HYPHEN = 0x2d;
 
 /** Whether the text is a well-formed host name (see `parseHostName`). */
 export function isHostName(parsed: HostName | { readonly fault: string }): parsed is HostName {

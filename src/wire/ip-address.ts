@@ -21,13 +21,38 @@ export interface IpPrefix {
 
 /** Reads an address; null when the text is none (a zone such as `%eth0`, a CIDR, leading zeros: none). */
 export function parseIpAddress(text: string): IpAddress | null {
+  if (isDottedQuad(text)) return text as IpAddress;
   const version = isIP(text);
-  if (version === 0 || text.includes("%")) return null;
-  if (version === 4) return text as IpAddress;
+  if (version !== 6 || text.includes("%")) return null;
   const address = new SocketAddress({ address: text, family: "ipv6" }).address;
   const octets = ipv6Octets(address);
   return isMapped(octets) ? dotted(octets.subarray(12)) : (address as IpAddress);
 }
+
+/** Four numbers up to 255, without leading zeros. */
+function isDottedQuad(text: string): boolean {
+  const { length } = text;
+  if (length > MOST_IPV4_CHARACTERS) return false;
+  let dots = 0;
+  let value = NO_DIGIT;
+  for (let at = 0; at < length; at += 1) {
+    const digit = text.charCodeAt(at) - 0x30;
+    if (digit >= 0 && digit <= 9) {
+      if (value === 0) return false;
+      value = value === NO_DIGIT ? digit : value * 10 + digit;
+      if (value > 255) return false;
+    } else if (digit === DOT && value !== NO_DIGIT) {
+      dots += 1;
+      value = NO_DIGIT;
+    } else return false;
+  }
+  return dots === 3 && value !== NO_DIGIT;
+}
+
+const MOST_IPV4_CHARACTERS = "255.255.255.255".length;
+const NO_DIGIT = -1;
+/** As the digit that it would be. */
+const DOT = -2;
 
 /** Reads `address` or `address/bits`; null when it is neither. A bare address counts as a single IP. */
 export function parseIpPrefix(text: string): IpPrefix | null {

@@ -1,3 +1,4 @@
+import { isIP } from "node:net";
 import { expect } from "chai";
 import fc from "fast-check";
 import {
@@ -25,6 +26,45 @@ const hostNames = fc
   .filter((text) => isHostName(parseHostName(text)));
 
 describe("parseHostName", () => {
+  it("takes exactly the names that its rule says, as they are", () => {
+    const part = fc.constantFrom(
+      "a",
+      "z",
+      "0",
+      "9",
+      "-",
+      "_",
+      ".",
+      "`",
+      "{",
+      "/",
+      ":",
+      "ab-1",
+      "x".repeat(61),
+    );
+    const texts = fc.oneof(
+      fc.array(part, { maxLength: 12 }).map((parts) => parts.join("")),
+      fc
+        .array(fc.constantFrom("1", "25", "256", "a1", "a".repeat(62)), { maxLength: 6 })
+        .map((parts) => parts.join(".")),
+    );
+    fc.assert(
+      fc.property(texts, (text) => {
+        const bare = text.replace(/\.$/, "");
+        const isName =
+          bare.length <= 253 &&
+          isIP(bare) === 0 &&
+          bare
+            .split(".")
+            .every((each) => each.length <= 63 && /^[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?$/.test(each));
+        const parsed = parseHostName(text);
+        expect(isHostName(parsed)).to.equal(isName);
+        if (isName) expect(parsed).to.equal(bare);
+      }),
+      { numRuns: 3000 },
+    );
+  });
+
   for (const [text, parsed] of [
     ["httpbin.org", "httpbin.org"],
     ["HttpBin.ORG", "httpbin.org"],

@@ -72,11 +72,27 @@ describe("parseIpAddress", () => {
   }
   it("agrees with node:net on any text, but for zones", () => {
     const character = fc.constantFrom(..."0123456789abcdefF:.%/ ");
+    const number = fc.constantFrom(
+      "0",
+      "00",
+      "01",
+      "9",
+      "10",
+      "99",
+      "199",
+      "249",
+      "255",
+      "256",
+      "1000",
+      "",
+      "/",
+    );
     const texts = fc.oneof(
       fc.ipV4(),
       fc.ipV6(),
       fc.string(),
       fc.array(character, { maxLength: 20 }).map((characters) => characters.join("")),
+      fc.array(number, { minLength: 3, maxLength: 5 }).map((numbers) => numbers.join(".")),
     );
     fc.assert(
       fc.property(texts, (text) => {
