@@ -16,6 +16,7 @@ import { Clients } from "../../src/registry/clients.ts";
 import { Registry } from "../../src/registry/registry.ts";
 import { systemClock } from "../../src/runtime.ts";
 import { packClientDelta } from "../../src/table/client-delta.ts";
+import { CLIENT_PODS, WATCHED } from "../../src/watcher/watched-kinds.ts";
 import { DEFAULT_SETTINGS } from "../../test/support/arbitrary-objects.ts";
 import type { ApiObject } from "../../test/support/scripted-api-server.ts";
 import { pod, serviceEntry } from "../load/api-objects.ts";
@@ -77,7 +78,8 @@ async function measureParts(count: number): Promise<Parts> {
     before = after;
   };
   const put = <K extends Kind>(kind: K, make: (index: number) => ApiObject, read: Reader<K>) => {
-    for (const object of listed(count, make, read)) store.put(kind, object, clock.nowMs());
+    const { unread } = kind === "Pod" ? CLIENT_PODS : WATCHED[kind];
+    for (const object of listed(count, make, read, unread)) store.put(kind, object, clock.nowMs());
   };
   await measure("entries", () =>
     put("ServiceEntry", serviceEntry, (raw) => toKeptEntry(must(parseServiceEntry(raw).value))),
@@ -102,15 +104,17 @@ function* listed<K extends Kind>(
   count: number,
   make: (index: number) => ApiObject,
   read: Reader<K>,
+  unread: readonly string[] | undefined,
 ): IterableIterator<ObjectByKind[K]> {
   for (let from = 0; from < count; from += PAGE) {
     const found: ObjectByKind[K][] = [];
-    const items = new ListItems(MOST_ITEM_OCTETS, {
-      onItem: (raw) => found.push(read(raw)),
+    const handlers = {
+      onItem: (raw: unknown) => found.push(read(raw)),
       onRefused() {
         throw new Error("an object was refused");
       },
-    });
+    };
+    const items = new ListItems(MOST_ITEM_OCTETS, handlers, unread);
     const objects = Array.from({ length: Math.min(PAGE, count - from) }, (_, index) => make(from + index));
     const octets = Buffer.from(JSON.stringify({ metadata: { resourceVersion: "1" }, items: objects }));
     for (let at = 0; at < octets.length; at += CHUNK_OCTETS)

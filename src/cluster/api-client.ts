@@ -48,4 +48,6 @@ export interface ApiResource {
   readonly namespace?: string;
   /** Those alone whose labels match, as the API writes it: `name in (a,b)`. */
   readonly labelSelector?: string;
+  /** Keys whose lists and objects nobody reads, wherever they stand: of listed objects they may be empty. */
+  readonly unread?: readonly string[];
 }

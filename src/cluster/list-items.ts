@@ -28,6 +28,7 @@ export class ListItems {
   /** All but the items. */
   readonly #envelope = new OctetPieces(MOST_ENVELOPE_OCTETS);
   readonly #item: OctetPieces;
+  readonly #unreadKeys: KeysByLength;
   #depth = 0;
   #isInText = false;
   /** The first octet of the next chunk is escaped. */
@@ -39,9 +40,11 @@ export class ListItems {
   /** Inside a text that is left out. */
   #isTextSkipped = false;
 
-  constructor(mostItemOctets: number, handlers: ListItemsHandlers) {
+  /** `unread`: further keys whose lists and objects are left empty. */
+  constructor(mostItemOctets: number, handlers: ListItemsHandlers, unread: readonly string[] = []) {
     this.#item = new OctetPieces(mostItemOctets);
     this.#handlers = handlers;
+    this.#unreadKeys = unread.length === 0 ? ALWAYS_UNREAD : keysByLength([...UNREAD_KEYS, ...unread]);
   }
 
   push(chunk: Buffer): void {
@@ -49,6 +52,8 @@ export class ListItems {
     if (length === 0) return;
     // Octets from here on are not yet in the envelope or the item.
     let from = 0;
+    // Of the quote before the last text that began in this chunk: the key, where a value begins.
+    let textAt = -1;
     let at = this.#isEscaped ? 1 : 0;
     this.#isEscaped = false;
     if (this.#isInText) {
@@ -64,10 +69,11 @@ export class ListItems {
       const octet = chunk[at]!;
       at += 1;
       if (octet === QUOTE) {
-        if (this.#isInItems && followsKey(chunk, at - 1, UNREAD_TEXT_KEY)) {
+        if (this.#isInItems && isOneOf(UNREAD_TEXT_KEYS, chunk, textAt, at - 1)) {
           this.#item.add(chunk, from, at);
           this.#isTextSkipped = true;
         }
+        textAt = at - 1;
         at = this.#passText(chunk, at);
         if (this.#isTextSkipped && !this.#isInText) from = this.#endSkippedText(at - 1);
       } else if (octet === OPEN_BRACE || octet === OPEN_BRACKET) {
@@ -80,7 +86,7 @@ export class ListItems {
             if (this.#isInItems) this.#tellToken();
           }
         } else if (this.#depth === ITEM_DEPTH + 1) from = at - 1;
-        else if (followsUnreadKey(chunk, at - 1)) {
+        else if (isOneOf(this.#unreadKeys, chunk, textAt, at - 1)) {
           this.#item.add(chunk, from, at);
           this.#skippedDepth = this.#depth;
         }
@@ -209,11 +215,31 @@ export const UNREAD_KEYS = [
   "volumes",
 ];
 /** The same of a text: the object once more, as somebody wrote it. */
-const UNREAD_TEXT_KEY = keyOctets("kubectl.kubernetes.io/last-applied-configuration");
-/** By the last octet of the key: others need no comparing. */
-const UNREAD_KEYS_BY_END: readonly (readonly Buffer[])[] = Array.from({ length: 256 }, (_, end) =>
-  UNREAD_KEYS.map(keyOctets).filter((key) => key.at(-3) === end),
-);
+const UNREAD_TEXT_KEY = "kubectl.kubernetes.io/last-applied-configuration";
+
+/** Keys as they stand before their values, from quote to colon, by their number of octets. */
+type KeysByLength = readonly (readonly Buffer[])[];
+
+function keysByLength(names: readonly string[]): KeysByLength {
+  const keys = names.map((name) => Buffer.from(`"${name}":`));
+  const longest = Math.max(...keys.map(({ length }) => length));
+  return Array.from({ length: longest + 1 }, (_, each) => keys.filter(({ length }) => length === each));
+}
+
+const ALWAYS_UNREAD = keysByLength(UNREAD_KEYS);
+const UNREAD_TEXT_KEYS = keysByLength([UNREAD_TEXT_KEY]);
+
+/** Whether `chunk[from, to)` is one of the keys. */
+function isOneOf(keys: KeysByLength, chunk: Buffer, from: number, to: number): boolean {
+  if (from < 0 || to - from >= keys.length || chunk[to - 1] !== COLON) return false;
+  for (const key of keys[to - from]!) if (isAt(chunk, from, key)) return true;
+  return false;
+}
+
+function isAt(chunk: Buffer, from: number, key: Buffer): boolean {
+  for (let index = 1; index < key.length; index += 1) if (chunk[from + index] !== key[index]) return false;
+  return true;
+}
 
 /**
  * Of the quote that ends the text that `at` is in; `chunk.length`: it is not in the chunk; one more: nor that, and the first
@@ -228,28 +254,6 @@ function endOfText(chunk: Buffer, at: number): number {
     if (octet === BACKSLASH) here += 1;
   }
   return here;
-}
-
-/** As it stands before its value. */
-function keyOctets(key: string): Buffer {
-  return Buffer.from(`"${key}":`);
-}
-
-/** `at`: of an opening bracket. */
-function followsUnreadKey(chunk: Buffer, at: number): boolean {
-  if (at < 3 || chunk[at - 1] !== COLON) return false;
-  for (const key of UNREAD_KEYS_BY_END[chunk[at - 3]!]!) if (followsKey(chunk, at, key)) return true;
-  return false;
-}
-
-function followsKey(chunk: Buffer, at: number, key: Buffer): boolean {
-  if (chunk[at - 1] !== COLON) return false;
-  const start = at - key.length;
-  // Behind a backslash it is the end of another key, that has a quote in it.
-  if (start < 1 || chunk[start - 1] === BACKSLASH) return false;
-  for (let index = key.length - 2; index >= 0; index -= 1)
-    if (chunk[start + index] !== key[index]) return false;
-  return true;
 }
 
 const COLON = 0x3a;

@@ -11,6 +11,8 @@ export interface ListOptions<T> {
   readonly signal: AbortSignal;
   readonly clock: Clock;
   readonly mostObjectOctets: number;
+  /** Keys whose lists and objects `read` does not look at, wherever they stand: they may be empty. */
+  readonly unread?: readonly string[];
   /** Takes out of an object what is kept of it; undefined: it cannot be read. */
   readonly read: (raw: unknown) => { readonly value: T } | undefined;
 }
@@ -64,14 +66,15 @@ async function listPages<T>(
   let next: AskedPage | undefined;
   try {
     for (let pages = 0; pages < MOST_PAGES; pages++) {
-      const items = new ListItems(options.mostObjectOctets, {
+      const handlers = {
         onItem: take,
         onRefused: refuse,
         // While this page is read, the server makes the next one ready.
-        onContinued: (token) => {
+        onContinued: (token: string) => {
           next = ask(token);
         },
-      });
+      };
+      const items = new ListItems(options.mostObjectOctets, handlers, options.unread);
       const { resourceVersion, continueToken } = await page.read(items, () => next?.noteProgress());
       if (continueToken === "") return { objects, refused, resourceVersion };
       page = next ?? ask(continueToken);

@@ -154,7 +154,8 @@ export class Reflector<T> implements Closeable {
     const { mostObjectOctets = MOST_OBJECT_OCTETS } = this.#options;
     const { signal } = this.#closing;
     const read = (raw: unknown) => this.#read(raw);
-    const options = { client, clock, mostObjectOctets, signal, read };
+    const { unread = [] } = resource;
+    const options = { client, clock, mostObjectOctets, signal, read, unread };
     const { path, objects, refused, resourceVersion } = await listServed(options, resource, this.#path);
     this.#path = path;
     this.#resourceVersion = resourceVersion;

@@ -26,7 +26,7 @@ import {
   podDetail,
   WatchNeed,
 } from "./watch-need.ts";
-import { ALWAYS_WATCHED, WATCHED, WATCHED_KINDS } from "./watched-kinds.ts";
+import { ALWAYS_WATCHED, CLIENT_PODS, WATCHED, WATCHED_KINDS } from "./watched-kinds.ts";
 import { type WatchedObject, WatchedObjects } from "./watched-objects.ts";
 
 export interface ClusterSourceOptions {
@@ -141,7 +141,8 @@ export class ClusterSource implements Closeable {
 
   #watch(kind: Kind, before?: WatchedObjects): void {
     const { client, clock, random, logger, store, problems } = this.#options;
-    const { parse, ...resource } = WATCHED[kind];
+    const isOfClients = kind === "Pod" && this.#podDetail === "clients";
+    const { parse, ...resource } = isOfClients ? CLIENT_PODS : WATCHED[kind];
     const objects = before ?? new WatchedObjects(kind, store, problems);
     const counts = this.#counts.get(kind)!;
     let refused = 0;

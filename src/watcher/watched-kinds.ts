@@ -23,7 +23,7 @@ export const WATCHED: { readonly [K in Kind]: WatchedResource } = {
   ServiceEntry: { ...ISTIO, plural: "serviceentries", parse: parseServiceEntry },
   WorkloadEntry: { ...ISTIO, plural: "workloadentries", parse: parseWorkloadEntry },
   Namespace: { ...CORE, plural: "namespaces", parse: parseNamespace },
-  Pod: { ...CORE, plural: "pods", parse: parsePod },
+  Pod: { ...CORE, plural: "pods", parse: parsePod, unread: ["managedFields"] },
   Node: { ...CORE, plural: "nodes", parse: parseNode },
   Service: { ...CORE, plural: "services", parse: parseService },
   EndpointSlice: {
@@ -32,6 +32,12 @@ export const WATCHED: { readonly [K in Kind]: WatchedResource } = {
     plural: "endpointslices",
     parse: parseEndpointSlice,
   },
+};
+
+/** Pods of which only that is kept by which clients are told apart: no names of ports. */
+export const CLIENT_PODS: WatchedResource = {
+  ...WATCHED.Pod,
+  unread: ["managedFields", "containers"],
 };
 
 export const WATCHED_KINDS = [

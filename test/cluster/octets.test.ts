@@ -76,15 +76,16 @@ function emptied(json: unknown): unknown {
 }
 
 describe("ListItems", () => {
-  function read(pieces: readonly Buffer[], most = 1_000_000) {
+  function read(pieces: readonly Buffer[], most = 1_000_000, unread: readonly string[] = []) {
     const found: unknown[] = [];
     let refused = 0;
-    const items = new ListItems(most, {
-      onItem: (raw) => found.push(raw),
+    const handlers = {
+      onItem: (raw: unknown) => found.push(raw),
       onRefused: () => {
         refused += 1;
       },
-    });
+    };
+    const items = new ListItems(most, handlers, unread);
     for (const piece of pieces) items.push(piece);
     return { found, refused, envelope: items.end() };
   }
@@ -161,6 +162,13 @@ describe("ListItems", () => {
       }),
       { numRuns: 500 },
     );
+  });
+
+  it("leaves out what stands under further keys", () => {
+    const all = [{ a: [1, { env: [1] }], b: { a: { c: 1 } }, c: { a: 5, longest: [1] }, env: [1] }];
+    const list = { metadata: { resourceVersion: "7", a: [1] }, items: all };
+    const { found } = read([Buffer.from(JSON.stringify(list))], 1_000_000, ["a", "longest"]);
+    expect(found).to.deep.equal([{ a: [], b: { a: {} }, c: { a: 5, longest: [] }, env: [] }]);
   });
 
   it("takes no key for another that it is the end of", () => {

@@ -410,6 +410,16 @@ describe("ClusterSource", () => {
       metadata: { name: "n1", labels: { "topology.kubernetes.io/zone": "z" } },
       status: { addresses: [{ type: "InternalIP", address: "192.168.0.1" }] },
     };
+    it("keep the names of their ports for a selector", async () => {
+      const spec = { containers: [{ name: "main", ports: [{ name: "http", containerPort: 8080 }] }] };
+      server.apply(selecting("a"));
+      server.apply({ ...pod("one"), spec });
+      await source.start();
+      expect([...store.all("Pod").values()].map(({ portNames }) => portNames)).to.deep.equal([
+        { http: 8080 },
+      ]);
+    });
+
     const labelsOfPods = () => [...store.all("Pod").values()].map(({ labels }) => labels);
 
     it("come with nodes, and without their labels, where only the clients matter", async () => {
