@@ -38,6 +38,9 @@ const MOST_ITEM_OCTETS = 1024 * 1024;
 /** Longer than changes are gathered. */
 const SETTLE_MS = 200;
 
+/** What the objects and their octets cost so far, which is the API server's. */
+let makingMs = 0;
+
 if (import.meta.main)
   process.stdout.write(`${JSON.stringify(await measureParts(Number(process.argv[2])))}\n`);
 
@@ -70,8 +73,9 @@ async function measureParts(count: number): Promise<Parts> {
   let before = heapOctets();
   const measure = async (part: PartName, work: () => void): Promise<void> => {
     const startMs = performance.now();
+    makingMs = 0;
     work();
-    milliseconds[part] = ((performance.now() - startMs) / count) * 1000;
+    milliseconds[part] = ((performance.now() - startMs - makingMs) / count) * 1000;
     await sleep(SETTLE_MS);
     const after = heapOctets();
     octets[part] = (after - before) / count;
@@ -115,8 +119,10 @@ function* listed<K extends Kind>(
       },
     };
     const items = new ListItems(MOST_ITEM_OCTETS, handlers, unread);
+    const startMs = performance.now();
     const objects = Array.from({ length: Math.min(PAGE, count - from) }, (_, index) => make(from + index));
     const octets = Buffer.from(JSON.stringify({ metadata: { resourceVersion: "1" }, items: objects }));
+    makingMs += performance.now() - startMs;
     for (let at = 0; at < octets.length; at += CHUNK_OCTETS)
       items.push(octets.subarray(at, at + CHUNK_OCTETS));
     items.end();

@@ -28,7 +28,7 @@ import {
   ShapeFault,
   shown,
 } from "./read-fields.ts";
-import { sharedText } from "./shared-values.ts";
+import { NO_VALUES, sharedText } from "./shared-values.ts";
 
 /** A parsed object with its identity, which is there even where the object itself counts as absent. */
 export interface ParsedKind<K extends Kind> extends Parsed<ObjectByKind[K]> {
@@ -79,7 +79,8 @@ export function parseWithMetadata<K extends Kind>(
       labels: readTexts(field(metadata, "labels"), "metadata.labels"),
       annotations: ownAnnotations(annotations, report),
     };
-    return { kind, ref, value: read({ raw, object, annotations, report }), problems };
+    const value = read({ raw, object, annotations, report });
+    return { kind, ref, value, problems: problems.length === 0 ? NO_VALUES : problems };
   } catch (fault) {
     if (!(fault instanceof ShapeFault)) throw fault;
     report("ShapeInvalid", fault.path, fault.message);
