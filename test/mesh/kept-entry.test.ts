@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import fc from "fast-check";
 import { toKeptEntry } from "../../src/mesh/kept-entry.ts";
-import type { ServiceEntry } from "../../src/mesh/objects.ts";
+import type { Endpoint, ServiceEntry } from "../../src/mesh/objects.ts";
 import { parseServiceEntry } from "../../src/mesh/parse-service-entry.ts";
 
 const FIELDS = [
@@ -93,5 +93,71 @@ describe("toKeptEntry", () => {
       }),
       { numRuns: 300 },
     );
+  });
+
+  it("is not taken for the one before it that differs in one thing", () => {
+    const port = { number: 80, name: "http", protocol: "HTTP", targetPort: 8080 };
+    const endpoint = { address: "10.0.0.1", weight: 1, network: "n", locality: "r" };
+    const spec = {
+      hosts: ["a.example"],
+      resolution: "STATIC",
+      ports: [port],
+      endpoints: [endpoint],
+      exportTo: ["x"],
+    };
+    const kept = (written: object, annotations: object) =>
+      toKeptEntry(
+        parseServiceEntry({ metadata: { name: "a", annotations }, spec: { ...spec, ...written } }).value!,
+      );
+    const cases: readonly [object, object, (entry: ServiceEntry) => unknown, unknown][] = [
+      ...Object.entries({ number: 81, name: "grpc", protocol: "GRPC", targetPort: 8081 }).map(
+        ([name, other]): (typeof cases)[number] => [
+          { ports: [{ ...port, [name]: other }] },
+          {},
+          ({ ports }) => ports,
+          [{ ...port, [name]: other }],
+        ],
+      ),
+      [{ ports: [port, port] }, {}, ({ ports }) => ports, [port, port]],
+      [{ resolution: "DNS" }, {}, ({ resolution }) => resolution, "DNS"],
+      [{ location: "MESH_INTERNAL" }, {}, ({ location }) => location, "MESH_INTERNAL"],
+      [{ exportTo: ["y"] }, {}, ({ exportTo }) => exportTo, ["y"]],
+      [{ exportTo: ["x", "y"] }, {}, ({ exportTo }) => exportTo, ["x", "y"]],
+      [{ addresses: ["10.0.0.9"] }, {}, ({ hasAddresses }) => hasAddresses, true],
+      [{ endpoints: [] }, {}, ({ hasEndpoints }) => hasEndpoints, false],
+      [{ endpoints: ["bad"] }, {}, ({ endpoints, hasEndpoints }) => [endpoints, hasEndpoints], [[], true]],
+      [{ workloadSelector: { labels: { a: "b" } } }, {}, ({ selector }) => selector, { a: "b" }],
+      [{}, { "serviceentry-dns.io/ttl": "7" }, ({ ttlSeconds }) => ttlSeconds, 7],
+      [{}, { "serviceentry-dns.io/answer": "virtual" }, ({ answer }) => answer, "virtual"],
+      [
+        {},
+        { "networking.istio.io/traffic-distribution": "PreferClose" },
+        ({ trafficDistribution }) => trafficDistribution,
+        "PreferClose",
+      ],
+      [{ endpoints: ["bad", endpoint] }, {}, ({ endpoints }) => endpoints[0]!.path, "spec.endpoints[1]"],
+      [{ endpoints: [endpoint, endpoint] }, {}, ({ endpoints }) => endpoints.length, 2],
+      ...Object.entries({
+        weight: 2,
+        network: "m",
+        locality: "s",
+        labels: { a: "b" },
+        ports: { http: 1 },
+      }).map(([name, other]): (typeof cases)[number] => [
+        { endpoints: [{ ...endpoint, [name]: other }] },
+        {},
+        ({ endpoints }) => endpoints[0]![name as keyof Endpoint],
+        other,
+      ]),
+    ];
+    for (const [written, annotations, read, expected] of cases) {
+      const before = kept({}, {});
+      const shownBefore = JSON.stringify(shown(before));
+      expect(read(kept(written, annotations)), JSON.stringify([written, annotations])).to.deep.equal(
+        expected,
+      );
+      expect(JSON.stringify(shown(before))).to.equal(shownBefore);
+      expect(JSON.stringify(shown(kept({}, {})))).to.equal(shownBefore);
+    }
   });
 });
