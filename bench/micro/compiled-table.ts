@@ -35,7 +35,7 @@ export function compileStore(store: MeshStore, clock: Clock, emit: (delta: Table
   return new Registry({
     store,
     settings: DEFAULT_SETTINGS,
-    problems: new ProblemBook(clock.wallMs),
+    problems: new ProblemBook(() => clock.wallMs()),
     clock,
     resolutions: () => resolved,
     wanted: { want() {}, unwant() {} },
