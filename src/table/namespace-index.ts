@@ -29,39 +29,53 @@ export function viewOfNamespace(
   return 0;
 }
 
-/** `views`: with their octets in `packed`; `at`: where the index is going to lie in the record, the views behind it. */
-export function packNamespaces(
-  views: readonly HostView[],
-  packed: readonly Uint8Array[],
-  at: number,
-): Uint8Array {
-  const names = views.map(({ visibleTo }) =>
-    visibleTo === "all" ? [] : [...visibleTo].map((name) => Buffer.from(name)).filter(isName),
-  );
-  const namesLength = names.flat().reduce((total, name) => total + 1 + name.length, 0);
-  const count = names.flat().length;
-  const octets = new Uint8Array(IndexField.ENTRIES + count * IndexEntry.OCTETS + namesLength);
-  let viewAt = at + octets.length;
-  writeUint16(octets, IndexField.VIEW_COUNT, views.length);
-  writeUint32(octets, IndexField.FIRST_VIEW, viewAt);
-  writeUint32(octets, IndexField.NAMESPACE_COUNT, count);
-  const entries: { readonly name: Buffer; readonly viewAt: number }[] = [];
-  for (const [index, view] of views.entries()) {
-    if (view.visibleTo === "all") writeUint32(octets, IndexField.VIEW_FOR_ALL, viewAt);
-    for (const name of names[index]!) entries.push({ name, viewAt });
-    viewAt += packed[index]!.length;
+/** The index of a record with these views, which is packed before and written after them. */
+export class NamespaceIndex {
+  /** Octets that it takes. */
+  readonly length: number;
+  readonly #views: readonly HostView[];
+  readonly #names: readonly (readonly Buffer[])[];
+  readonly #count: number;
+
+  constructor(views: readonly HostView[]) {
+    this.#views = views;
+    this.#names = views.map(({ visibleTo }) =>
+      visibleTo === "all" ? [] : Array.from(visibleTo, (name) => Buffer.from(name)).filter(isName),
+    );
+    let count = 0;
+    let length = 0;
+    for (const names of this.#names)
+      for (const name of names) {
+        count += 1;
+        length += 1 + name.length;
+      }
+    this.#count = count;
+    this.length = IndexField.ENTRIES + count * IndexEntry.OCTETS + length;
   }
-  entries.sort((a, b) => a.name.length - b.name.length || a.name.compare(b.name));
-  let nameAt = IndexField.ENTRIES + count * IndexEntry.OCTETS;
-  for (const [index, { name, viewAt }] of entries.entries()) {
-    const entry = IndexField.ENTRIES + index * IndexEntry.OCTETS;
-    writeUint32(octets, entry + IndexEntry.VIEW, viewAt);
-    writeUint32(octets, entry + IndexEntry.NAMESPACE, at + nameAt);
-    octets[nameAt] = name.length;
-    octets.set(name, nameAt + 1);
-    nameAt += 1 + name.length;
+
+  /** Writes it at `index`; `viewsAt`: where each view lies, counted from the record, which begins at `record`. */
+  write(octets: Uint8Array, record: number, index: number, viewsAt: readonly number[]): void {
+    writeUint16(octets, index + IndexField.VIEW_COUNT, this.#views.length);
+    writeUint32(octets, index + IndexField.FIRST_VIEW, index + this.length - record);
+    writeUint32(octets, index + IndexField.NAMESPACE_COUNT, this.#count);
+    const entries: { readonly name: Buffer; readonly viewAt: number }[] = [];
+    for (const [position, view] of this.#views.entries()) {
+      const viewAt = viewsAt[position]!;
+      if (view.visibleTo === "all") writeUint32(octets, index + IndexField.VIEW_FOR_ALL, viewAt);
+      for (const name of this.#names[position]!) entries.push({ name, viewAt });
+    }
+    entries.sort((a, b) => a.name.length - b.name.length || a.name.compare(b.name));
+    let entry = index + IndexField.ENTRIES;
+    let nameAt = entry + this.#count * IndexEntry.OCTETS;
+    for (const { name, viewAt } of entries) {
+      writeUint32(octets, entry + IndexEntry.VIEW, viewAt);
+      writeUint32(octets, entry + IndexEntry.NAMESPACE, nameAt - record);
+      octets[nameAt] = name.length;
+      octets.set(name, nameAt + 1);
+      nameAt += 1 + name.length;
+      entry += IndexEntry.OCTETS;
+    }
   }
-  return octets;
 }
 
 /** The namespaces that see the view at offset `view`, counted from the record. */

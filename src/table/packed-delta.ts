@@ -7,8 +7,9 @@
 import { assertNever, type MonotonicMs } from "../runtime.ts";
 import { readUint32, writeUint32 } from "../wire/append.ts";
 import type { HostChange, TableDelta } from "./host-record.ts";
-import { FamilyIndex, packRecord, recordLength } from "./packed-record.ts";
-import { packHost } from "./record-codec.ts";
+import { OctetWriter } from "./octet-writer.ts";
+import { FamilyIndex, recordLength } from "./packed-record.ts";
+import { writeHost, writeRecord } from "./record-codec.ts";
 import { readF64, writeF64 } from "./record-layout.ts";
 
 /** f64: a version is a count that never wraps. */
@@ -32,25 +33,18 @@ export const ChangeKind = { SET: 0, DELETE: 1, TOUCH: 2 } as const;
 
 /** An array with a buffer of its own, so it may be transferred. */
 export function packDelta(delta: TableDelta): Uint8Array<ArrayBuffer> {
-  const records = delta.changes.map((change) =>
-    change.kind === "set" ? packRecord(change.record) : packHost(change.host),
-  );
-  const length = records.reduce(
-    (total, record) => total + CHANGE_RECORD + record.length,
-    DELTA_HEADER_OCTETS,
-  );
-  const octets = new Uint8Array(length);
-  writeF64(octets, VERSION, delta.version);
-  writeUint32(octets, CHANGE_COUNT, delta.changes.length);
-  let at = DELTA_HEADER_OCTETS;
-  for (const [index, change] of delta.changes.entries()) {
-    const record = records[index]!;
-    writeUint32(octets, at + CHANGE_LENGTH, CHANGE_RECORD + record.length);
-    writeKind(octets, at, change);
-    octets.set(record, at + CHANGE_RECORD);
-    at += CHANGE_RECORD + record.length;
+  const out = new OctetWriter();
+  out.grow(DELTA_HEADER_OCTETS);
+  writeF64(out.octets, VERSION, delta.version);
+  writeUint32(out.octets, CHANGE_COUNT, delta.changes.length);
+  for (const change of delta.changes) {
+    const at = out.grow(CHANGE_RECORD);
+    writeKind(out.octets, at, change);
+    if (change.kind === "set") writeRecord(change.record, out);
+    else writeHost(change.host, out);
+    writeUint32(out.octets, at + CHANGE_LENGTH, out.length - at);
   }
-  return octets;
+  return out.toOctets();
 }
 
 /** A table's records as one delta that sets them all; `records`: where each begins in `table`. */

@@ -4,31 +4,40 @@
  */
 
 import { readUint16, readUint32, writeUint32 } from "../wire/append.ts";
-import { type HostName, hostNameOctets, isWildcard, wildcardRest } from "../wire/host-name.ts";
+import { type HostName, isWildcard, wildcardRest, writeHostName } from "../wire/host-name.ts";
 import { readHostName } from "./host-name-octets.ts";
 import type { HostRecord, HostView } from "./host-record.ts";
-import { namespacesOf, packNamespaces } from "./namespace-index.ts";
+import { NamespaceIndex, namespacesOf } from "./namespace-index.ts";
+import { OctetWriter } from "./octet-writer.ts";
 import { IndexField, RecordField, RecordFlag, ViewField } from "./record-layout.ts";
 import { packView, unpackView } from "./view-codec.ts";
 
 /** A new array of its own that holds the record and nothing else. */
 export function packRecord(record: HostRecord): Uint8Array {
-  const views = record.views.map(packView);
-  const nameEnd = RecordField.NAME + record.host.length + 2 - (isWildcard(record.host) ? 2 : 0);
-  const index = isForAll(record) ? null : packNamespaces(record.views, views, nameEnd);
-  const viewsAt = nameEnd + (index?.length ?? 0);
-  const octets = packHost(record.host, (index?.length ?? 0) + sum(views.map((view) => view.length)));
-  octets[RecordField.FLAGS]! |=
-    (record.isDelegated ? RecordFlag.DELEGATED : 0) |
-    (record.isFallback ? RecordFlag.FALLBACK : 0) |
-    (index === null ? 0 : RecordFlag.BY_NAMESPACE);
-  if (index !== null) octets.set(index, nameEnd);
-  let at = viewsAt;
-  for (const view of views) {
-    octets.set(view, at);
-    at += view.length;
+  const out = new OctetWriter();
+  writeRecord(record, out);
+  return out.toOctets();
+}
+
+export function writeRecord(record: HostRecord, out: OctetWriter): void {
+  const { host, views } = record;
+  const at = writeHost(host, out);
+  let flags = (record.isDelegated ? RecordFlag.DELEGATED : 0) | (record.isFallback ? RecordFlag.FALLBACK : 0);
+  if (isForAll(record)) {
+    packView(views[0]!, out);
+  } else {
+    flags |= RecordFlag.BY_NAMESPACE;
+    const index = new NamespaceIndex(views);
+    const indexAt = out.grow(index.length);
+    const viewsAt = views.map((view) => {
+      const viewAt = out.length - at;
+      packView(view, out);
+      return viewAt;
+    });
+    index.write(out.octets, at, indexAt, viewsAt);
   }
-  return octets;
+  out.octets[at + RecordField.FLAGS]! |= flags;
+  writeUint32(out.octets, at + RecordField.LENGTH, out.length - at);
 }
 
 /** The record that begins at offset `at`: equal to the one that was packed. */
@@ -46,16 +55,17 @@ export function unpackRecord(octets: Uint8Array, at: number): HostRecord {
   };
 }
 
-/** A record without views, for changes that carry a host only; `moreOctets` are left free behind the name. */
-export function packHost(host: HostName, moreOctets = 0): Uint8Array {
-  const name = hostNameOctets(wildcardRest(host));
-  const octets = new Uint8Array(RecordField.NAME + name.length + moreOctets);
-  writeUint32(octets, RecordField.LENGTH, octets.length);
-  octets[RecordField.FLAGS] = isWildcard(host) ? RecordFlag.WILDCARD : 0;
-  octets[RecordField.NAME_LENGTH] = name.length;
-  octets[RecordField.LABEL_COUNT] = labelCount(name);
-  octets.set(name, RecordField.NAME);
-  return octets;
+/** A record without views, for changes that carry a host only. Returns where it begins. */
+export function writeHost(host: HostName, out: OctetWriter): number {
+  const name = wildcardRest(host);
+  const at = out.grow(RecordField.NAME + name.length + 2);
+  const { octets } = out;
+  writeUint32(octets, at + RecordField.LENGTH, out.length - at);
+  octets[at + RecordField.FLAGS] = isWildcard(host) ? RecordFlag.WILDCARD : 0;
+  octets[at + RecordField.NAME_LENGTH] = name.length + 2;
+  writeHostName(octets, at + RecordField.NAME, name);
+  octets[at + RecordField.LABEL_COUNT] = labelCount(octets, at + RecordField.NAME);
+  return at;
 }
 
 /** The host of a record, be it one of `packHost`. */
@@ -80,12 +90,8 @@ function isForAll({ views }: HostRecord): boolean {
   return views.length === 1 && views[0]?.visibleTo === "all";
 }
 
-function labelCount(name: Uint8Array): number {
+function labelCount(octets: Uint8Array, name: number): number {
   let count = 0;
-  for (let at = 0; name[at] !== 0; at += name[at]! + 1) count += 1;
+  for (let at = name; octets[at] !== 0; at += octets[at]! + 1) count += 1;
   return count;
-}
-
-function sum(numbers: readonly number[]): number {
-  return numbers.reduce((total, number) => total + number, 0);
 }

@@ -10,10 +10,11 @@ import {
   writeUint32,
 } from "../wire/append.ts";
 import { ExtendedError, RecordType } from "../wire/constants.ts";
-import { type IpAddress, ipAddressFromOctets, ipAddressOctets } from "../wire/ip-address.ts";
+import { type IpAddress, ipAddressFromOctets, writeIpAddress } from "../wire/ip-address.ts";
 import { QUESTION_NAME_AT } from "../wire/query.ts";
 import type { FamilyAnswer, HostVariant } from "./host-record.ts";
 import { DISTRIBUTION_SCOPES, distributionOf } from "./locality-marks.ts";
+import type { OctetWriter } from "./octet-writer.ts";
 import { packPlaces, unpackPlaces } from "./place-codec.ts";
 import {
   ANSWER_OCTETS,
@@ -29,27 +30,23 @@ import {
   writeF64,
 } from "./record-layout.ts";
 
-export function packVariant(variant: HostVariant): Uint8Array {
+export function packVariant(variant: HostVariant, out: OctetWriter): void {
   const { A, AAAA } = variant.answers;
-  const first = VariantField.FIRST_FAMILY;
-  const places = { A: placesOf(A), AAAA: placesOf(AAAA) };
-  const second = first + familyOctets(A, FamilyIndex.A) + places.A.length;
-  const octets = new Uint8Array(second + familyOctets(AAAA, FamilyIndex.AAAA) + places.AAAA.length);
-  writeUint32(octets, VariantField.LENGTH, octets.length);
-  octets[VariantField.FLAGS] =
+  const at = out.grow(VariantField.FIRST_FAMILY);
+  packFamily(A, FamilyIndex.A, out);
+  const second = out.length - at;
+  packFamily(AAAA, FamilyIndex.AAAA, out);
+  const { octets } = out;
+  writeUint32(octets, at + VariantField.LENGTH, out.length - at);
+  octets[at + VariantField.FLAGS] =
     (variant.isPass ? VariantFlag.PASS : 0) |
     (variant.isAuthoritative ? VariantFlag.AUTHORITATIVE : 0) |
     (variant.forwardsDnssec ? VariantFlag.FORWARDS_DNSSEC : 0);
-  octets[VariantField.SOURCE] = ANSWER_SOURCES.indexOf(variant.source);
+  octets[at + VariantField.SOURCE] = ANSWER_SOURCES.indexOf(variant.source);
   if (variant.distribution !== undefined)
-    octets[VariantField.SCOPE_COUNT] = DISTRIBUTION_SCOPES[variant.distribution];
-  writeUint32(octets, VariantField.NEGATIVE_TTL_SECONDS, variant.negativeTtlSeconds);
-  writeUint32(octets, VariantField.SECOND_FAMILY, second);
-  writeFamily(octets, first, A, FamilyIndex.A);
-  octets.set(places.A, second - places.A.length);
-  writeFamily(octets, second, AAAA, FamilyIndex.AAAA);
-  octets.set(places.AAAA, octets.length - places.AAAA.length);
-  return octets;
+    octets[at + VariantField.SCOPE_COUNT] = DISTRIBUTION_SCOPES[variant.distribution];
+  writeUint32(octets, at + VariantField.NEGATIVE_TTL_SECONDS, variant.negativeTtlSeconds);
+  writeUint32(octets, at + VariantField.SECOND_FAMILY, second);
 }
 
 /** The variant that begins at offset `at`: equal to the one that was packed. */
@@ -72,68 +69,48 @@ export function unpackVariant(octets: Uint8Array, at: number): HostVariant {
   };
 }
 
-function placesOf(answer: FamilyAnswer): Uint8Array {
-  const localities = answer.kind === "addresses" ? answer.localities : undefined;
-  return localities === undefined ? NO_PLACES : packPlaces(localities);
-}
-
-const NO_PLACES = new Uint8Array();
-
-/** Without the places. */
-function familyOctets(answer: FamilyAnswer, family: FamilyIndex): number {
+function packFamily(answer: FamilyAnswer, family: FamilyIndex, out: OctetWriter): void {
+  const at = out.grow(FamilyField.BODY);
   switch (answer.kind) {
     case "addresses": {
-      const each = ANSWER_OCTETS[family] + (answer.weights === undefined ? 0 : WEIGHT_OCTETS);
-      return FamilyField.BODY + answer.addresses.length * each;
-    }
-    case "failed":
-      return FamilyField.BODY + Buffer.byteLength(answer.text);
-    case "empty":
-    case "pending":
-      return FamilyField.BODY;
-    default:
-      return assertNever(answer);
-  }
-}
-
-function writeFamily(octets: Uint8Array, at: number, answer: FamilyAnswer, family: FamilyIndex): void {
-  switch (answer.kind) {
-    case "addresses": {
-      const { addresses, weights, expiresAtMs } = answer;
+      const { addresses, weights = NO_WEIGHTS, localities, expiresAtMs, ttlSeconds } = answer;
+      let bodyAt = out.grow(addresses.length * ANSWER_OCTETS[family] + weights.length * WEIGHT_OCTETS);
+      const { octets } = out;
       octets[at + FamilyField.KIND] = FamilyKind.ADDRESSES;
       octets[at + FamilyField.FLAGS] =
         (answer.isStale ? FamilyFlag.STALE : 0) |
-        (weights === undefined ? 0 : FamilyFlag.WEIGHTED) |
-        (answer.localities === undefined ? 0 : FamilyFlag.LOCALISED) |
+        (weights.length === 0 ? 0 : FamilyFlag.WEIGHTED) |
+        (localities === undefined ? 0 : FamilyFlag.LOCALISED) |
         (expiresAtMs === undefined ? 0 : FamilyFlag.COUNTS_DOWN);
       writeUint16(octets, at + FamilyField.COUNT, addresses.length);
-      writeUint32(octets, at + FamilyField.TTL_SECONDS, answer.ttlSeconds);
-      writeF64(octets, at + FamilyField.MOMENT_MS, expiresAtMs ?? 0);
-      let bodyAt = at + FamilyField.BODY;
-      for (const address of addresses)
-        bodyAt = writeAnswer(octets, bodyAt, address, answer.ttlSeconds, family);
-      for (const [index, weight] of (weights ?? []).entries()) {
-        writeUint32(octets, bodyAt + index * WEIGHT_OCTETS, weight);
-      }
+      writeUint32(octets, at + FamilyField.TTL_SECONDS, ttlSeconds);
+      if (expiresAtMs !== undefined) writeF64(octets, at + FamilyField.MOMENT_MS, expiresAtMs);
+      for (const address of addresses) bodyAt = writeAnswer(octets, bodyAt, address, ttlSeconds, family);
+      for (const weight of weights) bodyAt = writeUint32(octets, bodyAt, weight);
+      if (localities !== undefined) out.append(packPlaces(localities));
       return;
     }
     case "empty":
-      octets[at + FamilyField.KIND] = FamilyKind.EMPTY;
+      out.octets[at + FamilyField.KIND] = FamilyKind.EMPTY;
       return;
     case "pending":
-      octets[at + FamilyField.KIND] = FamilyKind.PENDING;
-      writeF64(octets, at + FamilyField.MOMENT_MS, answer.untilMs);
+      out.octets[at + FamilyField.KIND] = FamilyKind.PENDING;
+      writeF64(out.octets, at + FamilyField.MOMENT_MS, answer.untilMs);
       return;
-    case "failed":
-      octets[at + FamilyField.KIND] = FamilyKind.FAILED;
-      writeUint16(octets, at + FamilyField.COUNT, Buffer.byteLength(answer.text));
-      writeUint32(octets, at + FamilyField.TTL_SECONDS, answer.error);
-      octets.set(Buffer.from(answer.text), at + FamilyField.BODY);
+    case "failed": {
+      const text = Buffer.from(answer.text);
+      out.append(text);
+      out.octets[at + FamilyField.KIND] = FamilyKind.FAILED;
+      writeUint16(out.octets, at + FamilyField.COUNT, text.length);
+      writeUint32(out.octets, at + FamilyField.TTL_SECONDS, answer.error);
       return;
+    }
     default:
       assertNever(answer);
   }
 }
+
+const NO_WEIGHTS: readonly number[] = [];
 
 /** One ready answer. Returns where the next one goes. */
 function writeAnswer(
@@ -143,11 +120,10 @@ function writeAnswer(
   ttlSeconds: number,
   family: FamilyIndex,
 ): number {
-  const rdata = ipAddressOctets(address);
   const type = family === FamilyIndex.A ? RecordType.A : RecordType.AAAA;
-  const rdataAt = appendRecordHead(octets, at, QUESTION_NAME_AT, type, ttlSeconds, rdata.length);
-  octets.set(rdata, rdataAt);
-  return rdataAt + rdata.length;
+  const rdataLength = ANSWER_OCTETS[family] - RECORD_HEAD_OCTETS;
+  const rdataAt = appendRecordHead(octets, at, QUESTION_NAME_AT, type, ttlSeconds, rdataLength);
+  return writeIpAddress(octets, rdataAt, address);
 }
 
 const EXTENDED_ERRORS = Object.values(ExtendedError);

@@ -1,9 +1,10 @@
 /** The part of `record-codec.ts` that is for one view: its choices, its variants, and what SRV, PTR and `_why` say. */
 
 import { readUint16, readUint32, writeUint16, writeUint32 } from "../wire/append.ts";
-import { type HostName, hostNameOctets } from "../wire/host-name.ts";
+import { type HostName, writeHostName } from "../wire/host-name.ts";
 import { readHostName } from "./host-name-octets.ts";
 import { CLIENT_CLASSES, type ClientClass, type HostPort, type HostView } from "./host-record.ts";
+import type { OctetWriter } from "./octet-writer.ts";
 import {
   ExtrasField,
   NO_VARIANT,
@@ -16,25 +17,17 @@ import {
 import { packVariant, unpackVariant } from "./variant-codec.ts";
 
 /** Who sees it is said elsewhere in the record. */
-export function packView(view: HostView): Uint8Array {
-  const variants = view.variants.map(packVariant);
-  const extras = hasExtras(view) ? packExtras(view) : null;
-  const extrasAt = variants.reduce<number>((at, variant) => at + variant.length, ViewField.FIRST_VARIANT);
-  const octets = new Uint8Array(extrasAt + (extras?.length ?? 0));
-  writeUint32(octets, ViewField.LENGTH, octets.length);
-  octets[ViewField.VARIANT_COUNT] = variants.length;
-  for (const [index, clientClass] of CLIENT_CLASSES.entries())
-    octets[ViewField.CHOICES + index] = view.choices[clientClass] ?? NO_VARIANT;
-  let at: number = ViewField.FIRST_VARIANT;
-  for (const variant of variants) {
-    octets.set(variant, at);
-    at += variant.length;
-  }
-  if (extras !== null) {
-    writeUint32(octets, ViewField.EXTRAS, extrasAt);
-    octets.set(extras, extrasAt);
-  }
-  return octets;
+export function packView(view: HostView, out: OctetWriter): void {
+  const at = out.grow(ViewField.FIRST_VARIANT);
+  for (const variant of view.variants) packVariant(variant, out);
+  const extras = out.length - at;
+  if (hasExtras(view)) packExtras(view, out);
+  const { octets } = out;
+  writeUint32(octets, at + ViewField.LENGTH, out.length - at);
+  octets[at + ViewField.VARIANT_COUNT] = view.variants.length;
+  for (let index = 0; index < CLIENT_CLASSES.length; index += 1)
+    octets[at + ViewField.CHOICES + index] = view.choices[CLIENT_CLASSES[index]!] ?? NO_VARIANT;
+  if (out.length - at > extras) writeUint32(octets, at + ViewField.EXTRAS, extras);
 }
 
 /** The view that begins at offset `at`: equal to the one that was packed. */
@@ -66,15 +59,21 @@ function hasExtras({ ports, pointer, why }: Extras): boolean {
   return ports.length > 0 || pointer !== undefined || why !== undefined;
 }
 
-function packExtras({ ports, pointer, why }: Extras): Uint8Array {
-  const pointerName = pointer === undefined ? new Uint8Array() : hostNameOctets(pointer);
-  const whyText = Buffer.from(why ?? "");
-  const head = new Uint8Array(ExtrasField.BODY);
-  writeUint16(head, ExtrasField.PORT_COUNT, ports.length);
-  writeUint16(head, ExtrasField.WHY_LENGTH, whyText.length);
-  head[ExtrasField.POINTER_LENGTH] = pointerName.length;
-  head[ExtrasField.HAS_WHY] = why === undefined ? 0 : 1;
-  return Buffer.concat([head, pointerName, whyText, ...ports.map(packPort)]);
+function packExtras({ ports, pointer, why }: Extras, out: OctetWriter): void {
+  const at = out.grow(ExtrasField.BODY);
+  if (pointer !== undefined) packName(pointer, out);
+  const pointerLength = out.length - at - ExtrasField.BODY;
+  if (why !== undefined) out.append(Buffer.from(why));
+  writeUint16(out.octets, at + ExtrasField.PORT_COUNT, ports.length);
+  writeUint16(out.octets, at + ExtrasField.WHY_LENGTH, out.length - at - ExtrasField.BODY - pointerLength);
+  out.octets[at + ExtrasField.POINTER_LENGTH] = pointerLength;
+  out.octets[at + ExtrasField.HAS_WHY] = why === undefined ? 0 : 1;
+  for (const port of ports) packPort(port, out);
+}
+
+function packName(name: HostName, out: OctetWriter): void {
+  const at = out.grow(name.length + 2);
+  writeHostName(out.octets, at, name);
 }
 
 function unpackExtras(octets: Uint8Array, at: number): Extras {
@@ -94,29 +93,29 @@ function unpackExtras(octets: Uint8Array, at: number): Extras {
   };
 }
 
-function packPort(port: HostPort): Uint8Array {
-  const name = Buffer.from(port.name, "latin1").subarray(0, MAX_PORT_NAME_OCTETS);
-  const head = new Uint8Array(PortField.NAME);
-  const targets = port.targets.map(packTarget);
-  const octets = Buffer.concat([head, name, ...targets]);
-  writeUint32(octets, PortField.LENGTH, octets.length);
-  octets[PortField.TRANSPORT] = PortTransport[port.transport];
-  octets[PortField.NAME_LENGTH] = name.length;
-  writeUint16(octets, PortField.TARGET_COUNT, targets.length);
-  return octets;
+function packPort({ name, transport, targets }: HostPort, out: OctetWriter): void {
+  const at = out.grow(PortField.NAME);
+  const nameLength = Math.min(name.length, MAX_PORT_NAME_OCTETS);
+  const nameAt = out.grow(nameLength);
+  for (let index = 0; index < nameLength; index += 1) out.octets[nameAt + index] = name.charCodeAt(index);
+  for (const target of targets) packTarget(target, out);
+  const { octets } = out;
+  writeUint32(octets, at + PortField.LENGTH, out.length - at);
+  octets[at + PortField.TRANSPORT] = PortTransport[transport];
+  octets[at + PortField.NAME_LENGTH] = nameLength;
+  writeUint16(octets, at + PortField.TARGET_COUNT, targets.length);
 }
 
 /** What a length octet can say; a label is shorter. */
 const MAX_PORT_NAME_OCTETS = 255;
 
-function packTarget({ port, target, weight }: HostPort["targets"][number]): Uint8Array {
-  const name = target === null ? new Uint8Array() : hostNameOctets(target);
-  const octets = new Uint8Array(TargetField.NAME + name.length);
-  writeUint16(octets, TargetField.PORT, port);
-  writeUint16(octets, TargetField.WEIGHT, weight);
-  octets[TargetField.NAME_LENGTH] = name.length;
-  octets.set(name, TargetField.NAME);
-  return octets;
+function packTarget({ port, target, weight }: HostPort["targets"][number], out: OctetWriter): void {
+  const at = out.grow(TargetField.NAME);
+  writeUint16(out.octets, at + TargetField.PORT, port);
+  writeUint16(out.octets, at + TargetField.WEIGHT, weight);
+  if (target === null) return;
+  out.octets[at + TargetField.NAME_LENGTH] = target.length + 2;
+  packName(target, out);
 }
 
 function unpackPort(octets: Uint8Array, at: number): HostPort {

@@ -79,16 +79,25 @@ export function isAtOrBelow(host: string, zone: string): boolean {
 /** The name on the wire (RFC 1035 3.1): length octets, labels, root. A wildcard's `*` is an ordinary label. */
 export function hostNameOctets(host: HostName): Uint8Array {
   const octets = new Uint8Array(host.length + 2);
-  let lengthAt = 0;
-  for (let at = 0; at < host.length; at += 1) {
-    const code = host.charCodeAt(at);
+  writeHostName(octets, 0, host);
+  return octets;
+}
+
+/** Writes the same to `octets`; returns where it ends, `host.length + 2` further on. */
+export function writeHostName(octets: Uint8Array, at: number, host: HostName): number {
+  let lengthAt = at;
+  for (let index = 0; index < host.length; index += 1) {
+    const code = host.charCodeAt(index);
+    const next = at + 1 + index;
     if (code === 0x2e) {
-      octets[lengthAt] = at - lengthAt;
-      lengthAt = at + 1;
+      octets[lengthAt] = next - 1 - lengthAt;
+      lengthAt = next;
     } else {
-      octets[at + 1] = code;
+      octets[next] = code;
     }
   }
-  octets[lengthAt] = host.length - lengthAt;
-  return octets;
+  const end = at + 1 + host.length;
+  octets[lengthAt] = end - 1 - lengthAt;
+  octets[end] = 0;
+  return end + 1;
 }

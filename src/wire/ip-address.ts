@@ -78,6 +78,26 @@ export function ipAddressOctets(address: IpAddress): Uint8Array {
   return address.includes(":") ? ipv6Octets(address) : ipv4Octets(address);
 }
 
+/** Writes the same to `octets`; returns where it ends. */
+export function writeIpAddress(octets: Uint8Array, at: number, address: IpAddress): number {
+  if (address.includes(":")) {
+    octets.set(ipv6Octets(address), at);
+    return at + 16;
+  }
+  let value = 0;
+  for (let index = 0; index < address.length; index += 1) {
+    const code = address.charCodeAt(index);
+    if (code === 0x2e) {
+      octets[at++] = value;
+      value = 0;
+    } else {
+      value = value * 10 + code - 0x30;
+    }
+  }
+  octets[at] = value;
+  return at + 1;
+}
+
 /** The reverse of `ipAddressOctets`; throws unless 4 or 16 octets are given. */
 export function ipAddressFromOctets(octets: Uint8Array): IpAddress {
   if (octets.length === 4) return dotted(octets);
@@ -102,7 +122,9 @@ export function prefixContains(prefix: IpPrefix, address: IpAddress): boolean {
 }
 
 function ipv4Octets(text: string): Uint8Array {
-  return Uint8Array.from(text.split("."), Number);
+  const octets = new Uint8Array(4);
+  writeIpAddress(octets, 0, text as IpAddress);
+  return octets;
 }
 
 function ipv6Octets(text: string): Uint8Array {
