@@ -50,6 +50,8 @@ export interface Answers {
 
 export function answersOf(views: readonly View[], context: AnswerContext): Answers {
   const answers = new Map<string, Answer>();
+  /** The one before: nearly always it is the same for all classes. */
+  let last: Answer | undefined;
   const linked = new Map<HostPlan, Linked>();
   const linkOnce = (plan: HostPlan): Linked => {
     const part = linked.get(plan) ?? context.link(plan);
@@ -63,6 +65,7 @@ export function answersOf(views: readonly View[], context: AnswerContext): Answe
     const mode = context.modeOf(oldest);
     const chosen = chooseAnswer(winners, mode, client, context.isEndpoint);
     if (chosen.kind === "forward") return null;
+    if (chosen.kind === "real" && last?.winners === winners && isReal(last)) return last;
     const verdict = chosen.kind === "real" ? context.publishVerdict(winners) : NOT_PUBLISHED;
     const isPublished = verdict.kind === "yes" && mode !== "resolved" && IS_OUTSIDE[client];
     const choice = isPublished ? PUBLISHED : chosen;
@@ -74,6 +77,7 @@ export function answersOf(views: readonly View[], context: AnswerContext): Answe
       answer = { winners, mode, choice, parts, verdict, published };
       answers.set(key, answer);
     }
+    last = answer;
     return answer;
   };
 
@@ -99,6 +103,11 @@ const NO_PARTS: readonly PublishedPart[] = [];
 const NONE_LINKED: readonly Linked[] = [];
 /** A Service's ports lead on from there for everybody, but in a mesh its own data plane does that. */
 const IS_OUTSIDE: ByClass<boolean> = byClass((client) => client === "unknown" || client === "outside");
+
+/** For every client for which real addresses are chosen. */
+function isReal({ choice, verdict }: Answer): boolean {
+  return choice.kind === "real" && verdict.kind !== "yes";
+}
 
 function keyOf(winners: readonly HostPlan[], choice: Answer["choice"]): string {
   const who = winners.map(({ entry }) => `${entry.ref.namespace}/${entry.ref.name}`).join();

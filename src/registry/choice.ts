@@ -35,6 +35,8 @@ export function chooseAnswer(
   isEndpoint: boolean,
 ): Choice {
   const real: Choice = winners.some((plan) => plan.real !== undefined) ? REAL : FORWARD;
+  // Whatever the mode and the client, there is nothing to choose from.
+  if (winners.every((plan) => plan.virtual === undefined)) return real;
   switch (mode) {
     case "resolved":
       return real;

@@ -21,6 +21,7 @@ export interface ClaimChange {
 }
 
 const NO_NAMES: readonly HostName[] = [];
+const NO_PLANS: readonly HostPlan[] = [];
 
 /** All of an entry, or of one of its claims, that is kept; an entry stands for its plan, which says nothing more. */
 type Kept<Plan> = Plan | ServiceEntry;
@@ -121,12 +122,12 @@ export class ClaimIndex {
 
   /** The claims that are within their namespace's limit. */
   plansOf(host: HostName): readonly HostPlan[] {
-    return this.#all(host).filter((plan) => !this.#isExcluded(plan));
+    return this.#within(host, false);
   }
 
   /** The claims beyond their namespace's limit. */
   excludedPlansOf(host: HostName): readonly HostPlan[] {
-    return this.#all(host).filter((plan) => this.#isExcluded(plan));
+    return this.#within(host, true);
   }
 
   *hostsOf(namespace: Namespace): IterableIterator<HostName> {
@@ -147,10 +148,13 @@ export class ClaimIndex {
     return [...keys].map((key) => entryOf(this.#entries.get(key)!));
   }
 
-  #all(host: HostName): readonly HostPlan[] {
+  /** The claims beyond their namespace's limit, or those that are not. */
+  #within(host: HostName, isExcluded: boolean): readonly HostPlan[] {
     const claim = this.#claims.get(host);
-    if (claim === undefined) return [];
-    if (isMap(claim)) return [...claim.values()];
+    if (claim === undefined) return NO_PLANS;
+    if (isMap(claim))
+      return [...claim.values()].filter(({ entry }) => this.#isExcluded(entry, host) === isExcluded);
+    if (this.#isExcluded(entryOf(claim), host) !== isExcluded) return NO_PLANS;
     return ["ref" in claim ? this.planOf(claim, host) : claim];
   }
 
@@ -184,7 +188,7 @@ export class ClaimIndex {
     if (only !== undefined && second === undefined) this.#claims.set(host, only);
   }
 
-  #isExcluded({ host, entry }: HostPlan): boolean {
+  #isExcluded(entry: ServiceEntry, host: HostName): boolean {
     return this.#quota.isExcluded(entry.ref.namespace, host);
   }
 

@@ -30,35 +30,24 @@ export class Claims {
   readonly candidates: readonly HostPlan[];
   readonly #context: ClaimContext;
   /** For whom each candidate has an answer: a bit for each class. */
-  readonly #answered: ReadonlyMap<HostPlan, number>;
-  readonly #ofNamespace: ReadonlyMap<Namespace, readonly HostPlan[]>;
-  readonly #namedTo = new Map<Namespace, HostPlan[]>();
-  readonly #trusted: readonly HostPlan[];
-  readonly #public: readonly HostPlan[];
+  readonly #answered = new Map<HostPlan, number>();
+  /** Undefined until somebody asks: of a single candidate nobody does. */
+  #groups: Groups | undefined;
 
   constructor(plans: readonly HostPlan[], context: ClaimContext) {
     this.#context = context;
-    const answered = new Map(plans.map((plan) => [plan, this.#classesOf(plan)]));
+    for (const plan of plans) this.#answered.set(plan, this.#classesOf(plan));
     // Kept for each host: a copy takes no more room than it needs, as what a filter returns does.
-    const candidates = plans.filter((plan) => answered.get(plan) !== 0).slice();
+    const candidates = plans.filter((plan) => this.#answered.get(plan) !== 0).slice();
     if (candidates.length > 1) candidates.sort(compareAge);
     this.candidates = candidates;
-    this.#answered = answered;
-    this.#ofNamespace = Map.groupBy(candidates, namespaceOf);
-    this.#trusted = candidates.filter((plan) => context.isTrusted(namespaceOf(plan)));
-    this.#public = candidates.filter(({ visibility }) => visibility.isPublic);
-    for (const plan of candidates)
-      for (const namespace of plan.visibility.namespaces) {
-        const named = this.#namedTo.get(namespace);
-        if (named === undefined) this.#namedTo.set(namespace, [plan]);
-        else named.push(plan);
-      }
   }
 
   /** Whose clients may get something else than those of any other namespace. */
   specialNamespaces(): ReadonlySet<Namespace> {
-    const special = new Set(this.#namedTo.keys());
-    for (const plan of this.#public) special.add(namespaceOf(plan));
+    const groups = this.#grouped();
+    const special = new Set(groups.namedTo.keys());
+    for (const plan of groups.public) special.add(namespaceOf(plan));
     return special;
   }
 
@@ -67,16 +56,21 @@ export class Claims {
    * undefined: one that nothing names, or not known.
    */
   winners(viewer: Namespace | undefined, client: ClientClass): readonly HostPlan[] {
+    const { candidates } = this;
+    if (candidates.length <= 1) {
+      const isAnswered = candidates.some(
+        (only) => this.hasAnswerFor(only, client) && isVisible(only, viewer),
+      );
+      return isAnswered ? candidates : NOBODY;
+    }
+    const groups = this.#grouped();
     const counts = (plan: HostPlan) => this.hasAnswerFor(plan, client) && isVisible(plan, viewer);
-    const [only, second] = this.candidates;
-    if (only === undefined) return NOBODY;
-    if (second === undefined) return counts(only) ? this.candidates : NOBODY;
-    const own = viewer === undefined ? undefined : this.#ofNamespace.get(viewer)?.find(counts);
+    const own = viewer === undefined ? undefined : groups.ofNamespace.get(viewer)?.find(counts);
     // Oldest first, as the candidates are.
-    const named = () => (viewer === undefined ? undefined : this.#namedTo.get(viewer)?.find(counts));
-    const nearest = own ?? this.#trusted.find(counts) ?? named() ?? this.#public.find(counts);
+    const named = () => (viewer === undefined ? undefined : groups.namedTo.get(viewer)?.find(counts));
+    const nearest = own ?? groups.trusted.find(counts) ?? named() ?? groups.public.find(counts);
     if (nearest === undefined) return NOBODY;
-    const merged = this.#ofNamespace.get(namespaceOf(nearest))!.filter(counts);
+    const merged = groups.ofNamespace.get(namespaceOf(nearest))!.filter(counts);
     return merged.length === 1 ? merged : merged.filter(({ portsKey }) => portsKey === merged[0]!.portsKey);
   }
 
@@ -92,11 +86,41 @@ export class Claims {
   #classesOf(plan: HostPlan): number {
     const { modeOf, isEndpoint } = this.#context;
     const mode = modeOf(plan);
+    const alone = [plan];
     let classes = 0;
     for (const client of CLIENT_CLASSES)
-      if (chooseAnswer([plan], mode, client, isEndpoint).kind !== "forward") classes |= CLASS_BITS[client];
+      if (chooseAnswer(alone, mode, client, isEndpoint).kind !== "forward") classes |= CLASS_BITS[client];
     return classes;
   }
+
+  #grouped(): Groups {
+    this.#groups ??= groupsOf(this.candidates, this.#context.isTrusted);
+    return this.#groups;
+  }
+}
+
+/** The candidates, oldest first in each. */
+interface Groups {
+  readonly ofNamespace: ReadonlyMap<Namespace, readonly HostPlan[]>;
+  readonly namedTo: ReadonlyMap<Namespace, readonly HostPlan[]>;
+  readonly trusted: readonly HostPlan[];
+  readonly public: readonly HostPlan[];
+}
+
+function groupsOf(candidates: readonly HostPlan[], isTrusted: ClaimContext["isTrusted"]): Groups {
+  const namedTo = new Map<Namespace, HostPlan[]>();
+  for (const plan of candidates)
+    for (const namespace of plan.visibility.namespaces) {
+      const named = namedTo.get(namespace);
+      if (named === undefined) namedTo.set(namespace, [plan]);
+      else named.push(plan);
+    }
+  return {
+    ofNamespace: Map.groupBy(candidates, namespaceOf),
+    namedTo,
+    trusted: candidates.filter((plan) => isTrusted(namespaceOf(plan))),
+    public: candidates.filter(({ visibility }) => visibility.isPublic),
+  };
 }
 
 /** Less than 0: of two entries that the viewer sees `a` comes first, of whatever host. */

@@ -50,6 +50,7 @@ export class HostNeeds {
       for (const target of selectors) this.#selection.use(target, host);
       for (const { name, isItself } of names) this.#names.add(plan.entry.ref.namespace, name, isItself);
     }
+    if (before.length === 0) return;
     const stays = new Set(now.flatMap((part) => part.selectors.map((target) => target.key)));
     for (const { plan, names, selectors } of before) {
       for (const target of selectors) if (!stays.has(target.key)) this.#selection.release(target, host);

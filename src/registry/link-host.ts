@@ -48,7 +48,11 @@ export function linkHost(state: HostState, indexes: LinkIndexes): void {
   state.excluded = indexes.claims.excludedPlansOf(host);
   state.views = answers.views;
   state.answers = answers.answers;
-  state.parts = [...new Set(answers.answers.flatMap(({ parts }) => parts))];
+  const [only, second] = answers.answers;
+  state.parts =
+    only !== undefined && second === undefined
+      ? only.parts
+      : [...new Set(answers.answers.flatMap(({ parts }) => parts))];
 }
 
 export function claimsOn(host: HostName, { claims, namespaces, endpointNames }: LinkIndexes): Claims {

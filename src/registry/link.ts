@@ -42,6 +42,9 @@ const MAX_DEPTH = 8;
 const MAX_FOLLOWED_NAMES = 1024;
 
 export function link(plan: HostPlan, context: LinkContext): Linked {
+  // Its own addresses, each once as the plan has them, are all that there is.
+  if (plan.real === undefined || plan.real.targets.length === 0)
+    return { ...LINKED_TO_NOTHING, plan, fixed: plan.real?.fixed ?? LINKED_TO_NOTHING.fixed };
   const fixed = new Map<IpAddress, Weighted>();
   const names = new Map<HostName, Weighted>();
   const itself = new Set<HostName>();
@@ -126,6 +129,13 @@ export function link(plan: HostPlan, context: LinkContext): Linked {
 }
 
 const NO_READS: readonly HostName[] = [];
+const LINKED_TO_NOTHING: Omit<Linked, "plan"> = {
+  fixed: [],
+  names: [],
+  selectors: [],
+  reads: NO_READS,
+  problems: [],
+};
 
 /** What an endpoint's host has, with the endpoint's own weight, and its place where the host says none. */
 function under(by: Weighted, own: Weighted): Weighted {

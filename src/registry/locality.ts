@@ -1,15 +1,22 @@
 /** Where an endpoint, a workload or a client is, and whether an entry wants the nearest ones only. Pure. */
 
 import type { Endpoint, NamespaceObject, NodeObject, Pod, ServiceEntry } from "../mesh/objects.ts";
+import { sharedValue } from "../mesh/shared-values.ts";
 import type { Locality, TrafficDistribution } from "../table/host-record.ts";
 import type { Workload } from "./selection.ts";
+import { UNKNOWN_LOCALITY } from "./weighted.ts";
 
 /** `network`: our clients' own, for what does not name one. */
 export function endpointLocality(
   endpoint: Pick<Endpoint, "locality" | "network">,
   network: string | undefined,
 ): Locality {
-  return { network: endpoint.network ?? network ?? "", ...placeOf(endpoint.locality), node: "" };
+  const own = endpoint.network ?? network ?? "";
+  const { locality } = endpoint;
+  if (own !== "") return { network: own, ...placeOf(locality), node: "" };
+  if (locality === "") return UNKNOWN_LOCALITY;
+  // Many endpoints stand at few places.
+  return sharedValue(PLACES, locality, () => ({ network: "", ...placeOf(locality), node: "" }));
 }
 
 /** The pod's label, else where its node stands; `node`: undefined while that is not known. */
@@ -48,6 +55,7 @@ export function distributionOf(
   return said === "Any" ? undefined : said;
 }
 
+const PLACES = new Map<string, Locality>();
 const LOCALITY_LABEL = "istio-locality";
 const NETWORK_LABEL = "topology.istio.io/network";
 const NOWHERE = { region: "", zone: "", subzone: "" } as const;

@@ -1,5 +1,7 @@
 /** Several texts for each key, though nearly always one: that one is kept without a set of its own. */
 
+const NONE: readonly never[] = [];
+
 export class Multimap<K, V extends string> {
   readonly #values = new Map<K, V | Set<V>>();
 
@@ -24,7 +26,7 @@ export class Multimap<K, V extends string> {
   /** In the order in which they came. A live view where there are several. */
   get(key: K): Iterable<V> {
     const known = this.#values.get(key);
-    if (known === undefined) return [];
+    if (known === undefined) return NONE;
     return typeof known === "string" ? [known] : known;
   }
 

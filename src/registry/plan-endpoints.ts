@@ -84,10 +84,12 @@ export function planEndpoints(
         `or ${MAX_NAMES_PER_HOST} names.`,
     );
   return {
-    fixed: [...addresses].map(
+    fixed: Array.from(
+      addresses,
       ([address, { weight, locality }]): WeightedAddress => ({ address, weight, locality }),
     ),
-    targets: [...names].map(
+    targets: Array.from(
+      names,
       ([name, { weight, locality }]): NameTarget => ({
         kind: "name",
         name,
@@ -117,14 +119,18 @@ function reportPorts(entry: ServiceEntry, { ports, path }: Endpoint, report: Rep
  * The service ports that lead to another port of the endpoint: clients connect to the service port, and nothing
  * between them and the endpoint changes it. `isNamed`: the endpoint itself says so, not the entry's target port.
  */
-export function mismatchedPorts(
-  entry: ServiceEntry,
-  ports: Endpoint["ports"],
-): readonly { readonly port: ServicePort; readonly reached: number; readonly isNamed: boolean }[] {
-  return entry.ports
-    .map((port) => {
-      const named = Object.hasOwn(ports, port.name) ? ports[port.name] : undefined;
-      return { port, reached: named ?? port.targetPort ?? port.number, isNamed: named !== undefined };
-    })
-    .filter(({ port, reached }) => reached !== port.number);
+export function mismatchedPorts(entry: ServiceEntry, ports: Endpoint["ports"]): readonly MismatchedPort[] {
+  const mismatched: MismatchedPort[] = [];
+  for (const port of entry.ports) {
+    const named = Object.hasOwn(ports, port.name) ? ports[port.name] : undefined;
+    const reached = named ?? port.targetPort ?? port.number;
+    if (reached !== port.number) mismatched.push({ port, reached, isNamed: named !== undefined });
+  }
+  return mismatched;
+}
+
+interface MismatchedPort {
+  readonly port: ServicePort;
+  readonly reached: number;
+  readonly isNamed: boolean;
 }

@@ -58,7 +58,9 @@ export function planEntry(entry: ServiceEntry, context: PlanContext): EntryPlan 
   if (isExcluded(entry, settings.excludeSelectors)) return planNothing(entry);
   const problems: Problem[] = [];
   const report: Report = (code, path, message) => problems.push(problem(code, entry.ref, path, message));
-  const labels = namespaceLabels(home, namespaceOf(home)?.labels);
+  // Nothing but the rules asks for them.
+  const labels =
+    settings.hostPolicy.length === 0 ? NO_LABELS : namespaceLabels(home, namespaceOf(home)?.labels);
   const visibility = planVisibility(entry, labels, settings, report);
   const allowed = allowedAddresses(labels, settings.hostPolicy);
 
@@ -79,13 +81,15 @@ export function planEntry(entry: ServiceEntry, context: PlanContext): EntryPlan 
     rejectedHosts.push(host);
   }
   const real = planReal(entry, settings.network, allowed, report);
-  const portNotes = problems
-    .filter(({ code }) => code === "PortMismatch")
-    .map(({ message }) => message.replace(/\.$/, ""));
-  const isAllocated = createAllocatedTest(settings.virtualRanges);
-  const written = planWritten(entry, allowed, isAllocated, report);
+  const portNotes =
+    problems.length === 0
+      ? NOTHING
+      : problems
+          .filter(({ code }) => code === "PortMismatch")
+          .map(({ message }) => message.replace(/\.$/, ""));
+  const written = planWritten(entry, allowed, settings.virtualRanges, report);
   const allocated = written === undefined ? planAllocated(entry, allowed, report) : NONE_ALLOCATED;
-  const portsKey = [...new Set(entry.ports.map((port) => port.number))].sort((a, b) => a - b).join(",");
+  const portsKey = portsKeyOf(entry);
   const distribution = distributionOf(entry, namespaceOf(home));
   const plans = hosts.map(({ host, isFallback }): HostPlan => {
     if (real.answerClass === "itself" && isWildcard(host))
@@ -111,10 +115,28 @@ export function planEntry(entry: ServiceEntry, context: PlanContext): EntryPlan 
     visibility,
     hosts: plans,
     rejectedHosts,
-    readNamespaces: [...new Set(entry.hosts.flatMap((host) => namespaceLabelOf(host) ?? []))].slice(),
+    readNamespaces: readNamespacesOf(entry),
     endpointNames: endpointNamesOf(entry),
     problems,
   };
+}
+
+const NO_LABELS: Labels = {};
+const NOTHING: readonly never[] = [];
+
+function portsKeyOf({ ports }: ServiceEntry): string {
+  const [first, second] = ports;
+  if (second === undefined) return first === undefined ? "" : String(first.number);
+  return [...new Set(ports.map((port) => port.number))].sort((a, b) => a - b).join(",");
+}
+
+function readNamespacesOf({ hosts }: ServiceEntry): readonly Namespace[] {
+  const namespaces: Namespace[] = [];
+  for (const host of hosts) {
+    const namespace = namespaceLabelOf(host);
+    if (namespace !== undefined) namespaces.push(namespace);
+  }
+  return namespaces.length === 0 ? NOTHING : [...new Set(namespaces)];
 }
 
 /** An entry that does not exist for us. */
@@ -200,18 +222,20 @@ function reportTargetPorts(entry: ServiceEntry, report: Report): void {
 }
 
 /** Names that a proxy resolves for the entry, its own workloads' not among them. */
-export function endpointNamesOf({ resolution, endpoints }: ServiceEntry): readonly HostName[] {
-  if (resolution !== "DNS" && resolution !== "DNS_ROUND_ROBIN") return [];
-  return endpoints.flatMap(({ address }) => (address.kind === "name" ? [address.name] : [])).slice();
+export function endpointNamesOf(entry: ServiceEntry): readonly HostName[] {
+  const { resolution } = entry;
+  if (resolution !== "DNS" && resolution !== "DNS_ROUND_ROBIN") return NOTHING;
+  return entry.endpoints.flatMap(({ address }) => (address.kind === "name" ? [address.name] : [])).slice();
 }
 
 function planWritten(
   entry: ServiceEntry,
   allowed: readonly IpPrefix[],
-  isAllocated: (address: IpAddress) => boolean,
+  virtualRanges: RegistrySettings["virtualRanges"],
   report: Report,
 ): VirtualPlan | undefined {
   if (entry.addresses.length === 0) return undefined;
+  const isAllocated = createAllocatedTest(virtualRanges);
   const usable = allowedOf(entry.addresses, allowed, "spec.addresses", report);
   const addresses = atMost(usable, "spec.addresses", report);
   return { addresses, isWritten: true, allocated: new Set(addresses.filter(isAllocated)) };
@@ -225,7 +249,7 @@ function planAllocated(
   allowed: readonly IpPrefix[],
   report: Report,
 ): ReadonlyMap<HostName, VirtualPlan> {
-  if (!takesAllocated(entry) || entry.allocated.length === 0) return NONE_ALLOCATED;
+  if (entry.allocated.length === 0 || !takesAllocated(entry)) return NONE_ALLOCATED;
   const last = new Map<HostName, Partial<Record<Family, IpAddress>>>();
   for (const { host, address } of entry.allocated)
     if (host !== undefined) last.set(host, { ...last.get(host), [familyOf(address)]: address });

@@ -30,8 +30,9 @@ export type NameVerdict =
 export function judgeName(host: HostName, home: Namespace, context: NameContext): NameVerdict {
   const { clusterDomain, namespaceExists } = context;
   const name = wildcardRest(host);
-  if (isServiceName(host, home, clusterDomain)) return FALLBACK;
-  const zone = [clusterDomain, ...RESERVED_ZONES].find((each) => isAtOrBelow(name, each));
+  const isInCluster = isAtOrBelow(name, clusterDomain);
+  if (isInCluster && isServiceName(host, home, clusterDomain)) return FALLBACK;
+  const zone = isInCluster ? clusterDomain : RESERVED_ZONES.find((each) => isAtOrBelow(name, each));
   if (zone !== undefined) return reserved(`host ${host} lies in the reserved ${zone}`);
   const last = lastLabel(name);
   if (RESERVED_LAST_LABELS.has(last)) return reserved(`host ${host} ends in the reserved label ${last}`);
@@ -102,7 +103,7 @@ function reserved(message: string): NameVerdict {
   return { kind: "refused", code: "HostReserved", message };
 }
 
-/** `service.namespace.svc.<cluster domain>` of the entry's own namespace. */
+/** `service.namespace.svc.<cluster domain>` of the entry's own namespace. `host`: of the cluster domain. */
 function isServiceName(host: HostName, home: Namespace, clusterDomain: HostName): boolean {
   const rest = `.${home}.svc.${clusterDomain}`;
   if (!host.endsWith(rest) || isWildcard(host)) return false;

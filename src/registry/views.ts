@@ -42,9 +42,9 @@ export interface Standing {
 export function standingOf(claims: Claims): Standing {
   const [first, second] = claims.candidates;
   if (first === undefined) return NOBODY;
-  const common = winnersFor(claims, undefined);
-  if (second === undefined) return { views: viewsOfOne(claims, first, common), losers: NO_LOSERS };
+  if (second === undefined) return { views: viewsOfOne(claims, first), losers: NO_LOSERS };
 
+  const common = winnersFor(claims, undefined);
   const commonKey = keyOf(common);
   const grouped = new Map<string, { readonly namespaces: Set<Namespace>; readonly winners: Winners }>();
   const winnersOf = new Map<Namespace, Winners>();
@@ -88,9 +88,9 @@ export function countLosers(candidates: readonly HostPlan[], { visibleTo, winner
 const NO_LOSERS: readonly Loser[] = [];
 const NOBODY: Standing = { views: [], losers: NO_LOSERS };
 
-function viewsOfOne(claims: Claims, plan: HostPlan, common: Winners): readonly View[] {
+function viewsOfOne(claims: Claims, plan: HostPlan): readonly View[] {
   const { isPublic, namespaces } = plan.visibility;
-  if (isPublic) return [{ visibleTo: "all", winners: common }];
+  if (isPublic) return [{ visibleTo: "all", winners: winnersFor(claims, undefined) }];
   const [namespace] = namespaces;
   if (namespace === undefined) return [];
   return [{ visibleTo: new Set([...namespaces].sort()), winners: winnersFor(claims, namespace) }];
@@ -101,7 +101,8 @@ function winnersFor(claims: Claims, viewer: Namespace | undefined): Winners {
   return byClass((client) => {
     const winners = claims.winners(viewer, client);
     // Nearly always they are the same for all classes: kept once.
-    if (winners.length !== last.length || winners.some((plan, at) => plan !== last[at])) last = winners;
+    if (winners !== last && (winners.length !== last.length || winners.some((plan, at) => plan !== last[at])))
+      last = winners;
     return last;
   });
 }

@@ -9,13 +9,13 @@ export interface Weighted {
 }
 
 /** The larger weight counts, and the place that was said first. */
-export function addWeighted<K>(all: Map<K, Weighted>, key: K, { weight, locality }: Weighted): void {
+export function addWeighted<K>(all: Map<K, Weighted>, key: K, weighted: Weighted): void {
   const known = all.get(key);
-  if (known === undefined) all.set(key, { weight, locality });
+  if (known === undefined) all.set(key, weighted);
   else
     all.set(key, {
-      weight: Math.max(known.weight, weight),
-      locality: isKnown(known.locality) ? known.locality : locality,
+      weight: Math.max(known.weight, weighted.weight),
+      locality: isKnown(known.locality) ? known.locality : weighted.locality,
     });
 }
 

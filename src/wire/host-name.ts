@@ -73,7 +73,8 @@ export function wildcardRest(host: HostName): HostName {
 
 /** Whether `host` is `zone` or lies below it. */
 export function isAtOrBelow(host: string, zone: string): boolean {
-  return host === zone || host.endsWith(`.${zone}`);
+  const dot = host.length - zone.length - 1;
+  return dot < 0 ? host === zone : host.charCodeAt(dot) === 0x2e && host.endsWith(zone);
 }
 
 /** The name on the wire (RFC 1035 3.1): length octets, labels, root. A wildcard's `*` is an ordinary label. */

@@ -84,18 +84,12 @@ export function writeIpAddress(octets: Uint8Array, at: number, address: IpAddres
     octets.set(ipv6Octets(address), at);
     return at + 16;
   }
-  let value = 0;
-  for (let index = 0; index < address.length; index += 1) {
-    const code = address.charCodeAt(index);
-    if (code === 0x2e) {
-      octets[at++] = value;
-      value = 0;
-    } else {
-      value = value * 10 + code - 0x30;
-    }
-  }
-  octets[at] = value;
-  return at + 1;
+  const bits = ipv4Number(address);
+  octets[at] = bits >>> 24;
+  octets[at + 1] = bits >>> 16;
+  octets[at + 2] = bits >>> 8;
+  octets[at + 3] = bits;
+  return at + 4;
 }
 
 /** The reverse of `ipAddressOctets`; throws unless 4 or 16 octets are given. */
@@ -110,7 +104,13 @@ export function ipAddressFromOctets(octets: Uint8Array): IpAddress {
 
 /** Whether the address lies in the prefix; false across families. */
 export function prefixContains(prefix: IpPrefix, address: IpAddress): boolean {
-  if (familyOf(prefix.address) !== familyOf(address)) return false;
+  const family = familyOf(address);
+  if (familyOf(prefix.address) !== family) return false;
+  if (family === "A") {
+    // Of 0 bits JavaScript would shift by 0, not by 32.
+    const different = ipv4Number(prefix.address) ^ ipv4Number(address);
+    return prefix.bits === 0 || different >>> (32 - prefix.bits) === 0;
+  }
   const ours = ipAddressOctets(prefix.address);
   const theirs = ipAddressOctets(address);
   const whole = prefix.bits >> 3;
@@ -119,6 +119,22 @@ export function prefixContains(prefix: IpPrefix, address: IpAddress): boolean {
   if (rest === 0) return true;
   const mask = (0xff << (8 - rest)) & 0xff;
   return (ours[whole]! & mask) === (theirs[whole]! & mask);
+}
+
+/** 32 bits, with a sign. */
+function ipv4Number(address: IpAddress): number {
+  let bits = 0;
+  let octet = 0;
+  for (let index = 0; index < address.length; index += 1) {
+    const code = address.charCodeAt(index);
+    if (code === 0x2e) {
+      bits = (bits << 8) | octet;
+      octet = 0;
+    } else {
+      octet = octet * 10 + code - 0x30;
+    }
+  }
+  return (bits << 8) | octet;
 }
 
 function ipv4Octets(text: string): Uint8Array {
