@@ -161,10 +161,13 @@ const NO_PORTS: HostView["ports"] = [];
 const NEVER_PENDING: ReadonlyMap<Namespace, MonotonicMs> = new Map();
 
 /** Every host has some choices, and there are but a few different ones. */
-const CHOICES = new Map<string, HostView["choices"]>();
+const CHOICES = new Map<number, HostView["choices"]>();
+/** As a view has at most 6 variants, none is number 7. */
+const NONE_CHOSEN = 7;
 
 function shared(choices: HostView["choices"]): HostView["choices"] {
-  const key = CLIENT_CLASSES.map((client) => choices[client] ?? "-").join("");
+  let key = 0;
+  for (const client of CLIENT_CLASSES) key = key * (NONE_CHOSEN + 1) + (choices[client] ?? NONE_CHOSEN);
   const known = CHOICES.get(key);
   if (known === undefined) CHOICES.set(key, choices);
   return known ?? choices;

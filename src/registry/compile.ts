@@ -125,13 +125,11 @@ function familyAnswer(
       own.isPending ? MIN_RESOLVED_TTL_SECONDS : ttlSeconds,
       own.isStale ? STALE_TTL_SECONDS : ttlSeconds,
     );
-    return {
-      kind: "addresses",
-      ...sorted(own.addresses, hasPlaces),
-      ttlSeconds: capSeconds,
-      ...(own.expiresAtMs === undefined ? {} : { expiresAtMs: own.expiresAtMs }),
-      isStale: own.isStale,
-    };
+    const answer = { kind: "addresses", ...sorted(own.addresses, hasPlaces) } as const;
+    const { isStale, expiresAtMs } = own;
+    return expiresAtMs === undefined
+      ? { ...answer, ttlSeconds: capSeconds, isStale }
+      : { ...answer, ttlSeconds: capSeconds, expiresAtMs, isStale };
   }
   if (own.isPending) return { kind: "pending", untilMs: pendingUntilMs };
   if (own.isFiltered || other.addresses.size > 0) return EMPTY;
@@ -153,14 +151,20 @@ function sorted(
   addresses: ReadonlyMap<IpAddress, Weighted>,
   hasPlaces: boolean,
 ): Pick<FamilyAnswer & { kind: "addresses" }, "addresses" | "weights" | "localities"> {
-  const kept = [...addresses].slice(0, MAX_ADDRESSES_PER_FAMILY).sort(([a], [b]) => (a < b ? -1 : 1));
-  // Envoy takes an endpoint without a weight for one of weight 1.
-  const weights = kept.map(([, { weight }]) => weight || 1);
+  const kept = [...addresses.keys()];
+  if (kept.length > MAX_ADDRESSES_PER_FAMILY) kept.length = MAX_ADDRESSES_PER_FAMILY;
+  if (kept.length > 1) kept.sort();
+  const weights = kept.map((address) => weightOf(addresses.get(address)!));
   return {
-    addresses: kept.map(([address]) => address),
+    addresses: kept,
     ...(weights.every((weight) => weight === weights[0]) ? {} : { weights }),
-    ...(hasPlaces ? { localities: kept.map(([, { locality }]) => locality) } : {}),
+    ...(hasPlaces ? { localities: kept.map((address) => addresses.get(address)!.locality) } : {}),
   };
+}
+
+/** Envoy takes an endpoint without a weight for one of weight 1. */
+function weightOf({ weight }: Weighted): number {
+  return weight || 1;
 }
 
 /** The entry's own TTL, else the smallest that its kinds of addresses have. */

@@ -58,7 +58,7 @@ export interface Failure {
   readonly text: string;
 }
 
-type Constants = Readonly<Record<Family, ReadonlyMap<IpAddress, Weighted>>>;
+type Constants = Readonly<Record<Family, Map<IpAddress, Weighted>>>;
 
 /** Inline endpoint addresses and selected workloads. */
 function gatherConstants({ parts, workloadsOf }: GatherInput, problems: Problem[]): Constants {
@@ -110,21 +110,21 @@ function gatherFamily(
   { host, parts, resolutions, isExcluded }: GatherInput,
   problems: Problem[],
 ): FamilyState {
-  const addresses = new Map(constants[family]);
+  const { entry, allowedAddresses } = parts[0]!.plan;
+  // Where nothing is added they stay as they are.
+  const addresses = names.length === 0 ? constants[family] : new Map(constants[family]);
   let isPending = false;
   let isStale = false;
   let expiresAtMs: MonotonicMs | undefined;
   let failure: Failure | undefined;
   let denied = 0;
   let filtered = 0;
-  const { entry, allowedAddresses } = parts[0]!.plan;
-  const { ref } = entry;
 
   /** Adds what may be answered; returns whether that was anything. */
   const add = (name: LinkedName, resolved: readonly IpAddress[]): boolean => {
     const allowed = resolved.filter((address) => forbiddenKind(address, allowedAddresses) === undefined);
     const refused = resolved.find((address) => !allowed.includes(address));
-    if (refused !== undefined) problems.push(forbidden(ref, name.name, refused));
+    if (refused !== undefined) problems.push(forbidden(entry.ref, name.name, refused));
     for (const address of allowed) addWeighted(addresses, address, name);
     if (allowed.length === 0) filtered += 1;
     return allowed.length > 0;
@@ -132,7 +132,7 @@ function gatherFamily(
 
   for (const each of names) {
     if (!each.isItself && isExcluded(each.name)) {
-      if (family === "A") problems.push(beyondLimit(ref, each.name));
+      if (family === "A") problems.push(beyondLimit(entry.ref, each.name));
       failure ??= { error: ExtendedError.NOT_READY, text: cut(each.name, "too many names in its namespace") };
       continue;
     }
@@ -156,7 +156,8 @@ function gatherFamily(
         break;
     }
   }
-  if (addresses.size > MAX_ADDRESSES_PER_FAMILY) problems.push(tooMany(ref, host, family, addresses.size));
+  if (addresses.size > MAX_ADDRESSES_PER_FAMILY)
+    problems.push(tooMany(entry.ref, host, family, addresses.size));
   return {
     addresses,
     isPending,

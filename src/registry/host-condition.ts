@@ -75,6 +75,13 @@ export function conditionsOf(
   answers: readonly Answer[],
   compiled: readonly { readonly variant: HostVariant }[],
 ): readonly AnswerCondition[] {
+  const [only, second] = answers;
+  if (only?.winners.length === 1 && second === undefined) {
+    const { variant } = compiled[0]!;
+    return [
+      { condition: conditionOf(variant), object: only.winners[0]!.entry.ref, reason: reasonOf(variant) },
+    ];
+  }
   const conditions = new Map<ObjectKey, AnswerCondition>();
   for (const [at, answer] of answers.entries()) {
     const { variant } = compiled[at]!;
@@ -97,6 +104,15 @@ export function conditionChanges(
   after: readonly AnswerCondition[],
 ): readonly ConditionChange[] {
   const isAnswered = after.length > 0;
+  if (before.length === 0)
+    return after.map(({ object, condition, reason }) => ({
+      host,
+      object,
+      before: undefined,
+      after: condition,
+      isAnswered,
+      reason,
+    }));
   const known = new Map(before.map((each) => [objectKey(each.object), each.condition]));
   const changes: ConditionChange[] = [];
   for (const { object, condition, reason } of after) {

@@ -9,6 +9,8 @@ import type { Loser } from "./views.ts";
 /** `compiled`: what was found with the host's addresses. */
 export function hostProblems(state: HostState, compiled: readonly Problem[]): readonly Problem[] {
   const { host, losers, excluded, parts } = state;
+  if (losers.length === 0 && excluded.length === 0 && parts.every(({ problems }) => problems.length === 0))
+    return compiled;
   return [
     ...losers.map((loser) => conflict(host, loser)),
     ...excluded.map(beyondLimit),

@@ -44,7 +44,14 @@ const MAX_FOLLOWED_NAMES = 1024;
 export function link(plan: HostPlan, context: LinkContext): Linked {
   // Its own addresses, each once as the plan has them, are all that there is.
   if (plan.real === undefined || plan.real.targets.length === 0)
-    return { ...LINKED_TO_NOTHING, plan, fixed: plan.real?.fixed ?? LINKED_TO_NOTHING.fixed };
+    return {
+      plan,
+      fixed: plan.real?.fixed ?? NONE,
+      names: NONE,
+      selectors: NONE,
+      reads: NONE,
+      problems: NONE,
+    };
   const fixed = new Map<IpAddress, Weighted>();
   const names = new Map<HostName, Weighted>();
   const itself = new Set<HostName>();
@@ -123,19 +130,12 @@ export function link(plan: HostPlan, context: LinkContext): Linked {
       isItself: itself.has(name),
     })),
     selectors: [...selectors.values()],
-    reads: reads.size === 0 ? NO_READS : [...reads],
+    reads: reads.size === 0 ? NONE : [...reads],
     problems,
   };
 }
 
-const NO_READS: readonly HostName[] = [];
-const LINKED_TO_NOTHING: Omit<Linked, "plan"> = {
-  fixed: [],
-  names: [],
-  selectors: [],
-  reads: NO_READS,
-  problems: [],
-};
+const NONE: readonly never[] = [];
 
 /** What an endpoint's host has, with the endpoint's own weight, and its place where the host says none. */
 function under(by: Weighted, own: Weighted): Weighted {

@@ -30,13 +30,14 @@ export type PortSource =
 export function hostPorts(winners: readonly HostPlan[], source: PortSource): readonly HostPort[] {
   const ports = new Map<string, { port: Pick<HostPort, "name" | "transport">; reached: Reached[] }>();
   for (const plan of winners) {
-    const places = source.kind === "virtual" ? [] : placesOf(plan, source);
+    let places: readonly Place[] | undefined;
     for (const servicePort of plan.entry.ports) {
       const name = servicePort.name.toLowerCase();
       if (!PORT_NAME.test(name)) continue;
       const transport = servicePort.protocol.toUpperCase() === "UDP" ? "udp" : "tcp";
       const key = `${name} ${transport}`;
       if (!ports.has(key) && ports.size === MAX_NAMED_PORTS) continue;
+      places ??= source.kind === "virtual" ? [] : placesOf(plan, source);
       const known = ports.get(key) ?? { port: { name, transport }, reached: [] };
       known.reached.push(...reachedAt(servicePort, places, source.kind));
       ports.set(key, known);
@@ -83,9 +84,9 @@ function placesOf(
   { network, workloadsOf }: PortSource & { kind: "real" },
 ): readonly Place[] {
   if (answerClass === "static" || answerClass === "names")
-    return entry.endpoints
-      .filter((endpoint) => !isInOtherNetwork(endpoint, network))
-      .flatMap((endpoint) => placeOfEndpoint(endpoint, entry, allowedAddresses));
+    return entry.endpoints.flatMap((endpoint) =>
+      isInOtherNetwork(endpoint, network) ? [] : placeOfEndpoint(endpoint, entry, allowedAddresses),
+    );
   return (real?.targets ?? [])
     .filter((target) => target.kind === "selector")
     .flatMap((target) => workloadsOf(target))

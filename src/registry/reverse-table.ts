@@ -1,6 +1,6 @@
 /** Which reverse names may have another record than the data plane has been told. */
 
-import type { HostChange, HostRecord } from "../table/host-record.ts";
+import { CLIENT_CLASSES, type HostChange, type HostRecord } from "../table/host-record.ts";
 import type { HostName } from "../wire/host-name.ts";
 import type { HostState } from "./host-state.ts";
 import { type Precedence, ReverseIndex, type ReverseSettings } from "./reverse.ts";
@@ -25,10 +25,10 @@ export class ReverseTable {
 
   /** The host's record or winners may be others now. */
   change({ host, views }: HostState, record: HostRecord | undefined): void {
-    const winners = views.map(
-      ({ choices }) =>
-        Object.values(choices).find((answer) => answer !== null && answer.choice.kind !== "real")?.winners[0],
-    );
+    const winners = views.map(({ choices }) => {
+      const client = CLIENT_CLASSES.find((each) => (choices[each]?.choice.kind ?? "real") !== "real");
+      return client && choices[client]?.winners[0];
+    });
     for (const name of this.#index.change(host, record, winners)) this.#touched.add(name);
   }
 

@@ -55,9 +55,10 @@ export class ReverseIndex {
     record: HostRecord | undefined,
     winners: readonly (Claimant | undefined)[],
   ): ReadonlySet<HostName> {
+    const views = record === undefined || isWildcard(host) ? NO_VIEWS : namedViews(record, winners);
+    if (views.length === 0 && !this.#hosts.has(host)) return NONE_TOUCHED;
     const touched = new Set<HostName>();
     this.#withdraw(host, touched);
-    const views = record === undefined || isWildcard(host) ? [] : namedViews(record, winners);
     if (views.length > 0) {
       this.#hosts.set(host, views);
       this.#enter(host, views, touched);
@@ -206,6 +207,8 @@ export function reverseName(address: IpAddress): HostName {
  */
 const MAX_SHARERS = 256;
 
+const NO_VIEWS: readonly NamedView[] = [];
+const NONE_TOUCHED: ReadonlySet<HostName> = new Set();
 const FIRST_VARIANT = everyClass(0);
 const FORWARDED = everyClass(null);
 
@@ -242,6 +245,7 @@ function everyClass(choice: number | null): HostView["choices"] {
 
 /** All views where one has an address: a client must not be told what only others see. */
 function namedViews({ views }: HostRecord, winners: readonly (Claimant | undefined)[]): readonly NamedView[] {
+  if (views.every(({ variants }) => variants.every((variant) => !isPointedTo(variant)))) return NO_VIEWS;
   const named = views.map(({ visibleTo, variants }, at): NamedView => {
     const winner = winners[at];
     return {
@@ -251,7 +255,7 @@ function namedViews({ views }: HostRecord, winners: readonly (Claimant | undefin
       published: distinct(variants.filter(({ source }) => source === "published")),
     };
   });
-  return named.some(({ addresses }) => addresses.length > 0) ? named : [];
+  return named.some(({ addresses }) => addresses.length > 0) ? named : NO_VIEWS;
 }
 
 function distinct(variants: readonly HostVariant[]): readonly IpAddress[] {
@@ -261,8 +265,13 @@ function distinct(variants: readonly HostVariant[]): readonly IpAddress[] {
 
 const NO_ADDRESSES: readonly IpAddress[] = [];
 
-function pointedAddresses({ source, answers }: HostVariant): readonly IpAddress[] {
-  if (source !== "virtual" && source !== "published") return [];
+function isPointedTo({ source }: HostVariant): boolean {
+  return source === "virtual" || source === "published";
+}
+
+function pointedAddresses(variant: HostVariant): readonly IpAddress[] {
+  if (!isPointedTo(variant)) return [];
+  const { answers } = variant;
   return FAMILIES.flatMap((family) => {
     const answer = answers[family];
     return answer.kind === "addresses" ? answer.addresses : [];

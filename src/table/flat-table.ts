@@ -4,7 +4,8 @@
  */
 
 import type { Random } from "../runtime.ts";
-import { type HostName, hostNameOctets, isWildcard, wildcardRest } from "../wire/host-name.ts";
+import { MAX_NAME_OCTETS } from "../wire/constants.ts";
+import { type HostName, isWildcard, wildcardRest, writeHostName } from "../wire/host-name.ts";
 import { type HostTable, type NameView, NOT_FOUND, type OnHostChange } from "./host-table.ts";
 import {
   ChangeKind,
@@ -49,6 +50,9 @@ export class FlatTable implements HostTable {
   readonly #secrets: Int32Array;
   /** The hash of the asked name from each of its labels on. */
   readonly #suffixHashes = new Int32Array(128);
+
+  /** The octets of a host that is looked for. */
+  readonly #asked = new Uint8Array(MAX_NAME_OCTETS);
 
   constructor(random: Random) {
     this.#secrets = Int32Array.from({ length: 256 }, () => (random.uint16() << 16) | random.uint16());
@@ -121,9 +125,10 @@ export class FlatTable implements HostTable {
   }
 
   findHost(host: HostName): number {
-    const name = hostNameOctets(wildcardRest(host));
-    const hash = this.#hashOf(name, 0, name.length, isWildcard(host));
-    const record = this.#records[this.#slotOf(hash, isWildcard(host), name, 0, name.length)]!;
+    const name = this.#asked;
+    const length = writeHostName(name, 0, wildcardRest(host));
+    const hash = this.#hashOf(name, 0, length, isWildcard(host));
+    const record = this.#records[this.#slotOf(hash, isWildcard(host), name, 0, length)]!;
     return record === 0 ? NOT_FOUND : record;
   }
 
