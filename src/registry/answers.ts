@@ -1,6 +1,6 @@
 /** From the standing of a host's claims to what there is to compile: each answer once, whoever gets it. Pure. */
 
-import type { AnswerMode, Namespace } from "../mesh/objects.ts";
+import { type AnswerMode, type Namespace, objectKey } from "../mesh/objects.ts";
 import type { ClientClass } from "../table/host-record.ts";
 import { type ByClass, byClass } from "./by-class.ts";
 import { type Choice, chooseAnswer } from "./choice.ts";
@@ -34,12 +34,10 @@ export interface AnsweredView extends View {
 
 export interface AnswerContext {
   readonly modeOf: (plan: HostPlan) => AnswerMode;
-  /** Some entry names the host as an endpoint. */
-  readonly isEndpoint: boolean;
   readonly link: (plan: HostPlan) => Linked;
   readonly publishVerdict: (winners: readonly HostPlan[]) => PublishVerdict;
   /** Ours; undefined: endpoints of all networks are taken. */
-  readonly network: string | undefined;
+  readonly network: () => string | undefined;
 }
 
 export interface Answers {
@@ -48,7 +46,8 @@ export interface Answers {
   readonly views: readonly AnsweredView[];
 }
 
-export function answersOf(views: readonly View[], context: AnswerContext): Answers {
+/** `isEndpoint`: some entry names the host as an endpoint. */
+export function answersOf(views: readonly View[], isEndpoint: boolean, context: AnswerContext): Answers {
   const answers = new Map<string, Answer>();
   /** The one before: nearly always it is the same for all classes. */
   let last: Answer | undefined;
@@ -63,7 +62,7 @@ export function answersOf(views: readonly View[], context: AnswerContext): Answe
     const oldest = winners[0];
     if (oldest === undefined) return null;
     const mode = context.modeOf(oldest);
-    const chosen = chooseAnswer(winners, mode, client, context.isEndpoint);
+    const chosen = chooseAnswer(winners, mode, client, isEndpoint);
     if (chosen.kind === "forward") return null;
     if (chosen.kind === "real" && last?.winners === winners && isReal(last)) return last;
     const verdict = chosen.kind === "real" ? context.publishVerdict(winners) : NOT_PUBLISHED;
@@ -72,7 +71,7 @@ export function answersOf(views: readonly View[], context: AnswerContext): Answe
     const key = keyOf(winners, choice);
     let answer = answers.get(key);
     if (answer === undefined) {
-      const published = isPublished ? publishedParts(winners, context.network, context.link) : NO_PARTS;
+      const published = isPublished ? publishedParts(winners, context.network(), context.link) : NO_PARTS;
       const parts = choice.kind === "virtual" ? NONE_LINKED : winners.map(linkOnce);
       answer = { winners, mode, choice, parts, verdict, published };
       answers.set(key, answer);
@@ -110,7 +109,7 @@ function isReal({ choice, verdict }: Answer): boolean {
 }
 
 function keyOf(winners: readonly HostPlan[], choice: Answer["choice"]): string {
-  const who = winners.map(({ entry }) => `${entry.ref.namespace}/${entry.ref.name}`).join();
+  const who = winners.map(({ entry }) => objectKey(entry.ref)).join();
   switch (choice.kind) {
     case "real":
       return who;

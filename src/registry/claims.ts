@@ -58,10 +58,9 @@ export class Claims {
   winners(viewer: Namespace | undefined, client: ClientClass): readonly HostPlan[] {
     const { candidates } = this;
     if (candidates.length <= 1) {
-      const isAnswered = candidates.some(
-        (only) => this.hasAnswerFor(only, client) && isVisible(only, viewer),
-      );
-      return isAnswered ? candidates : NOBODY;
+      const [only] = candidates;
+      if (only === undefined) return NOBODY;
+      return this.hasAnswerFor(only, client) && isVisible(only, viewer) ? candidates : NOBODY;
     }
     const groups = this.#grouped();
     const counts = (plan: HostPlan) => this.hasAnswerFor(plan, client) && isVisible(plan, viewer);

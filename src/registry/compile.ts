@@ -125,11 +125,18 @@ function familyAnswer(
       own.isPending ? MIN_RESOLVED_TTL_SECONDS : ttlSeconds,
       own.isStale ? STALE_TTL_SECONDS : ttlSeconds,
     );
-    const answer = { kind: "addresses", ...sorted(own.addresses, hasPlaces) } as const;
     const { isStale, expiresAtMs } = own;
-    return expiresAtMs === undefined
-      ? { ...answer, ttlSeconds: capSeconds, isStale }
-      : { ...answer, ttlSeconds: capSeconds, expiresAtMs, isStale };
+    const addresses = sorted(own.addresses);
+    const answer = { kind: "addresses", addresses, ttlSeconds: capSeconds, isStale } as const;
+    const weights = weightsOf(addresses, own.addresses);
+    // Most have none of them.
+    if (weights === undefined && !hasPlaces && expiresAtMs === undefined) return answer;
+    return {
+      ...answer,
+      ...(weights === undefined ? {} : { weights }),
+      ...(hasPlaces ? { localities: addresses.map((each) => own.addresses.get(each)!.locality) } : {}),
+      ...(expiresAtMs === undefined ? {} : { expiresAtMs }),
+    };
   }
   if (own.isPending) return { kind: "pending", untilMs: pendingUntilMs };
   if (own.isFiltered || other.addresses.size > 0) return EMPTY;
@@ -146,25 +153,24 @@ function constantAnswer(addresses: readonly IpAddress[], ttlSeconds: number): Fa
   return { kind: "addresses", addresses: first, ttlSeconds, isStale: false };
 }
 
-/** The first so many in the order of their coming (that of the entries' text), sorted; weights where they differ. */
-function sorted(
-  addresses: ReadonlyMap<IpAddress, Weighted>,
-  hasPlaces: boolean,
-): Pick<FamilyAnswer & { kind: "addresses" }, "addresses" | "weights" | "localities"> {
+/** The first so many in the order of their coming (that of the entries' text), sorted. */
+function sorted(addresses: ReadonlyMap<IpAddress, Weighted>): readonly IpAddress[] {
   const kept = [...addresses.keys()];
   if (kept.length > MAX_ADDRESSES_PER_FAMILY) kept.length = MAX_ADDRESSES_PER_FAMILY;
-  if (kept.length > 1) kept.sort();
-  const weights = kept.map((address) => weightOf(addresses.get(address)!));
-  return {
-    addresses: kept,
-    ...(weights.every((weight) => weight === weights[0]) ? {} : { weights }),
-    ...(hasPlaces ? { localities: kept.map((address) => addresses.get(address)!.locality) } : {}),
-  };
+  // Mostly they are written in order, and sorting costs more than looking.
+  const isInOrder = kept.every((address, at) => at === 0 || kept[at - 1]! < address);
+  return isInOrder ? kept : kept.sort();
 }
 
-/** Envoy takes an endpoint without a weight for one of weight 1. */
-function weightOf({ weight }: Weighted): number {
-  return weight || 1;
+/** Undefined: they are all equal. */
+function weightsOf(
+  addresses: readonly IpAddress[],
+  all: ReadonlyMap<IpAddress, Weighted>,
+): readonly number[] | undefined {
+  // Envoy takes an endpoint without a weight for one of weight 1.
+  const weightOf = (address: IpAddress) => all.get(address)!.weight || 1;
+  const first = weightOf(addresses[0]!);
+  return addresses.every((address) => weightOf(address) === first) ? undefined : addresses.map(weightOf);
 }
 
 /** The entry's own TTL, else the smallest that its kinds of addresses have. */

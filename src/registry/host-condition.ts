@@ -143,13 +143,16 @@ function isWorse(one: HostCondition, other: HostCondition): boolean {
 const WORST_FIRST: readonly HostCondition[] = ["unresolved", "pending", "stale", "ok"];
 
 function conditionOf({ answers }: HostVariant): HostCondition {
-  const both = FAMILIES.map((family) => answers[family]);
-  if (both.some((answer) => answer.kind === "addresses" && answer.isStale)) return "stale";
-  if (both.some((answer) => answer.kind === "addresses")) return "ok";
-  return both.some((answer) => answer.kind === "pending") ? "pending" : "unresolved";
+  const { A, AAAA } = answers;
+  if ((A.kind === "addresses" && A.isStale) || (AAAA.kind === "addresses" && AAAA.isStale)) return "stale";
+  if (A.kind === "addresses" || AAAA.kind === "addresses") return "ok";
+  return A.kind === "pending" || AAAA.kind === "pending" ? "pending" : "unresolved";
 }
 
 function reasonOf({ answers }: HostVariant): string {
-  const failed = FAMILIES.map((family) => answers[family]).find((answer) => answer.kind === "failed");
-  return failed?.text ?? "";
+  for (const family of FAMILIES) {
+    const answer = answers[family];
+    if (answer.kind === "failed") return answer.text;
+  }
+  return "";
 }

@@ -29,8 +29,9 @@ export class HostPublications {
   tell(state: HostState, sources: PublicationSources): void {
     const publishing = this.#publishing;
     const before = state.publications;
+    if (publishing === undefined) return;
     const answers = state.answers.filter(({ choice }) => choice.kind === "published");
-    if (publishing === undefined || (answers.length === 0 && before.length === 0)) return;
+    if (answers.length === 0 && before.length === 0) return;
     const publications = answers.map(({ winners, published }) => publicationOf(winners, published, sources));
     state.publications = publications.map(({ key }) => key);
     for (const each of publications) publishing.change(each.key, each);
@@ -41,6 +42,7 @@ export class HostPublications {
   note(state: HostState, record: HostRecord | undefined): readonly ObjectKey[] {
     const before = state.publishedEntries;
     const after = publishedEntries(state, record);
+    if (before.length === 0 && after.length === 0) return NO_ENTRIES;
     state.publishedEntries = after;
     const changed = [
       ...after.filter((key) => !before.includes(key)),
@@ -67,6 +69,7 @@ export function withoutMismatch(problems: readonly Problem[]): readonly Problem[
 
 /** The entries whose host is answered with a ClusterIP, if there are any. */
 function publishedEntries({ answers }: HostState, record: HostRecord | undefined): readonly ObjectKey[] {
+  if (!answers.some(({ choice }) => choice.kind === "published")) return NO_ENTRIES;
   const isPublished = ({ source, answers: families }: HostVariant) =>
     source === "published" && FAMILIES.some((family) => families[family].kind === "addresses");
   if (!record?.views.some(({ variants }) => variants.some(isPublished))) return NO_ENTRIES;

@@ -2,11 +2,11 @@
 
 import type { PublishMode } from "../mesh/publication.ts";
 import type { HostName } from "../wire/host-name.ts";
-import { answersOf } from "./answers.ts";
+import { type AnswerContext, answersOf } from "./answers.ts";
 import type { ClaimIndex } from "./claim-index.ts";
 import { Claims } from "./claims.ts";
 import type { EndpointNames } from "./endpoint-names.ts";
-import type { SelectorTarget } from "./host-plan.ts";
+import type { HostPlan, SelectorTarget } from "./host-plan.ts";
 import type { HostState } from "./host-state.ts";
 import { type LinkContext, link } from "./link.ts";
 import type { Namespaces } from "./namespaces.ts";
@@ -24,25 +24,25 @@ export interface LinkIndexes {
   readonly publishMode: () => PublishMode;
 }
 
-/** Writes into the state what follows from the host's claims; what was compiled from it stays as it is. */
-export function linkHost(state: HostState, indexes: LinkIndexes): void {
+/** What it gives writes into a state what follows from the host's claims; what was compiled from it stays as it is. */
+export function createLinker(indexes: LinkIndexes): (state: HostState) => void {
+  const { namespaces, workloadsOf, publishMode, network } = indexes;
+  const linking = linkContext(indexes);
+  const labelsOf = ({ entry }: HostPlan) => namespaces.get(entry.ref.namespace)?.labels;
+  const context: AnswerContext = {
+    modeOf: namespaces.modeOf,
+    link: (plan) => link(plan, linking),
+    publishVerdict: (winners) => publishVerdict(winners, { mode: publishMode(), labelsOf, workloadsOf }),
+    network,
+  };
+  return (state) => linkHost(state, indexes, context);
+}
+
+function linkHost(state: HostState, indexes: LinkIndexes, context: AnswerContext): void {
   const { host } = state;
-  const { namespaces, endpointNames, workloadsOf, publishMode } = indexes;
   const claims = claimsOn(host, indexes);
   const { views, losers } = standingOf(claims);
-  const context = linkContext(indexes);
-  const answers = answersOf(views, {
-    modeOf: namespaces.modeOf,
-    isEndpoint: endpointNames.has(host),
-    link: (plan) => link(plan, context),
-    publishVerdict: (winners) =>
-      publishVerdict(winners, {
-        mode: publishMode(),
-        labelsOf: ({ entry }) => namespaces.get(entry.ref.namespace)?.labels,
-        workloadsOf,
-      }),
-    network: indexes.network(),
-  });
+  const answers = answersOf(views, indexes.endpointNames.has(host), context);
   state.candidates = claims.candidates;
   state.losers = losers;
   state.excluded = indexes.claims.excludedPlansOf(host);

@@ -24,7 +24,7 @@ import type { Family } from "../wire/ip-address.ts";
 import { Batch } from "./batch.ts";
 import { ClaimIndex } from "./claim-index.ts";
 import { compareClaims } from "./claims.ts";
-import { compileHost } from "./compile-host.ts";
+import { type CompileSources, compileHost } from "./compile-host.ts";
 import { EndpointNames } from "./endpoint-names.ts";
 import { type ConditionChange, conditionChanges, countHosts, type HostCounts } from "./host-condition.ts";
 import { HostNeeds, type WantedNames } from "./host-needs.ts";
@@ -42,9 +42,10 @@ import {
 } from "./host-standing.ts";
 import type { HostState } from "./host-state.ts";
 import { HostStates } from "./host-states.ts";
-import { claimsOn, type LinkIndexes, linkHost } from "./link-host.ts";
+import { claimsOn, createLinker, type LinkIndexes } from "./link-host.ts";
 import { type DescribeName, type RefreshError, refreshOfAll, type WallOf } from "./name-refresh.ts";
 import { Namespaces } from "./namespaces.ts";
+import type { PublicationSources } from "./publication.ts";
 import { ReverseTable } from "./reverse-table.ts";
 import type { SelectedWorkload } from "./selection.ts";
 import type { RegistrySettings } from "./settings.ts";
@@ -89,6 +90,7 @@ export class Registry {
   readonly #states = new HostStates();
   readonly #publications: HostPublications;
   readonly #indexes: LinkIndexes;
+  readonly #linkHost: (state: HostState) => void;
   readonly #told = new ToldTable(systemRandom);
   readonly #needs: HostNeeds;
   readonly #reverse: ReverseTable;
@@ -118,6 +120,7 @@ export class Registry {
       network: () => this.#settings.network,
       publishMode: () => options.publishing?.mode ?? "off",
     };
+    this.#linkHost = createLinker(this.#indexes);
     this.#needs = new HostNeeds(this.#workloads.selection, options.wanted, settings.namesPerNamespace);
     this.#reverse = new ReverseTable(
       settings,
@@ -393,9 +396,10 @@ export class Registry {
       const { delta, packed } = this.#told.tell(changes.splice(0));
       emit(delta, packed);
     };
+    const sources = this.#sourcesAt(nowMs);
     const compile = (host: HostName): void => {
-      const ofHost = this.#compile(host, nowMs);
-      changes.push(...ofHost);
+      const ofHost = this.#compile(host, sources);
+      for (const change of ofHost) changes.push(change);
       const cause = toLink.get(host);
       if (ofHost.length > 0 && cause !== undefined) causes.push(cause);
       if (changes.length >= MOST_CHANGES) tell();
@@ -432,7 +436,7 @@ export class Registry {
   #link(host: HostName): HostState {
     const state = this.#states.open(host);
     const before = state.parts;
-    linkHost(state, this.#indexes);
+    this.#linkHost(state);
     this.#needs.replace(host, before, state.parts);
     return state;
   }
@@ -442,7 +446,7 @@ export class Registry {
     const known = this.#states.get(host);
     if (known !== undefined) return known;
     const state = this.#states.plainState(host);
-    if (state !== undefined) linkHost(state, this.#indexes);
+    if (state !== undefined) this.#linkHost(state);
     return state;
   }
 
@@ -454,28 +458,26 @@ export class Registry {
   readonly #workloadsOf = (target: SelectorTarget): readonly SelectedWorkload[] =>
     this.#workloads.selection.workloadsOf(target);
 
-  /** Returns what of the host's answer is another now. */
-  #compile(host: HostName, nowMs: MonotonicMs): readonly HostChange[] {
-    const state = this.#states.get(host);
-    if (state === undefined) return [];
-    const { resolutions, onConditionChanged } = this.#options;
-    const { isExcluded } = this.#needs;
-    const compiled = compileHost(state, {
+  #sourcesAt(nowMs: MonotonicMs): CompileSources & PublicationSources {
+    return {
       settings: this.#settings,
+      clusterDomain: this.#settings.clusterDomain,
       nowMs,
-      resolutions,
+      resolutions: this.#options.resolutions,
       workloadsOf: this.#workloadsOf,
-      isExcluded,
+      isExcluded: this.#needs.isExcluded,
       modeFrom: this.#namespaces.modeFrom,
       publishing: this.#publications.states,
-    });
-    const { clusterDomain } = this.#settings;
-    this.#publications.tell(state, {
-      clusterDomain,
-      resolutions,
-      workloadsOf: this.#workloadsOf,
-      isExcluded,
-    });
+    };
+  }
+
+  /** Returns what of the host's answer is another now. */
+  #compile(host: HostName, sources: CompileSources & PublicationSources): readonly HostChange[] {
+    const state = this.#states.get(host);
+    if (state === undefined) return [];
+    const { onConditionChanged } = this.#options;
+    const compiled = compileHost(state, sources);
+    this.#publications.tell(state, sources);
     const { record } = compiled;
     state.pendingUntilMs = compiled.pendingUntilMs;
     for (const key of this.#publications.note(state, record)) this.#reportPlan(key);
