@@ -119,16 +119,17 @@ function compileView(
   const { visibleTo, merged, choices } = view;
   const { settings, workloadsOf } = sources;
   const variants: HostVariant[] = [];
-  const places = compiled.map((): number | null => null);
+  /** What the view's clients get, each once, and where it stands among the variants. */
   const answers: Answer[] = [];
+  const places: number[] = [];
   const placeOf = (answer: Answer | null): number | null => {
     if (answer === null) return null;
-    const at = state.answers.indexOf(answer);
-    if (places[at] === null) {
-      answers.push(answer);
-      places[at] = placeIn(variants, compiled[at]!.variant);
-    }
-    return places[at]!;
+    const known = answers.indexOf(answer);
+    if (known !== -1) return places[known]!;
+    const place = placeIn(variants, compiled[state.answers.indexOf(answer)]!.variant);
+    answers.push(answer);
+    places.push(place);
+    return place;
   };
   const chosen = shared(byClass((client) => placeOf(choices[client])));
   const isPublished = variants.some(({ source }) => source === "published");

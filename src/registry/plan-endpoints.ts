@@ -2,13 +2,12 @@
 
 import type { Endpoint, ServiceEntry, ServicePort } from "../mesh/objects.ts";
 import { assertNever } from "../runtime.ts";
-import type { HostName } from "../wire/host-name.ts";
-import { familyOf, type IpAddress, type IpPrefix } from "../wire/ip-address.ts";
+import { familyOf, type IpPrefix } from "../wire/ip-address.ts";
 import type { NameTarget, RealPlan, Report, WeightedAddress } from "./host-plan.ts";
 import { endpointLocality } from "./locality.ts";
 import { forbiddenKind } from "./policy.ts";
 import { MAX_ADDRESSES_PER_FAMILY, MAX_NAMES_PER_HOST } from "./settings.ts";
-import { addWeighted, isKnown, UNKNOWN_LOCALITY, type Weighted } from "./weighted.ts";
+import { isKnown, UNKNOWN_LOCALITY, WeightedList } from "./weighted.ts";
 
 export interface EndpointContext {
   /** False for resolution STATIC. */
@@ -24,8 +23,8 @@ export function planEndpoints(
   { takesNames, network, allowed }: EndpointContext,
   report: Report,
 ): RealPlan {
-  const addresses = new Map<IpAddress, Weighted>();
-  const names = new Map<HostName, Weighted>();
+  const addresses = new WeightedList<WeightedAddress>(({ address }) => address);
+  const names = new WeightedList<NameTarget>(({ name }) => name);
   const counts = { A: 0, AAAA: 0 };
   let excess = 0;
   for (const endpoint of entry.endpoints) {
@@ -34,9 +33,10 @@ export function planEndpoints(
       report("EndpointOtherNetwork", path, `${path} is in the network ${endpoint.network}.`);
       continue;
     }
-    const locality = endpointLocality(endpoint, network);
+    const { weight } = endpoint;
+    const place = endpointLocality(endpoint, network);
     // Most endpoints do not say where they are: kept once.
-    const weighted = { weight: endpoint.weight, locality: isKnown(locality) ? locality : UNKNOWN_LOCALITY };
+    const locality = isKnown(place) ? place : UNKNOWN_LOCALITY;
     switch (address.kind) {
       case "ip": {
         const kind = forbiddenKind(address.ip, allowed);
@@ -44,12 +44,11 @@ export function planEndpoints(
           report("AddressForbidden", `${path}.address`, `${address.ip} is ${kind}.`);
           continue;
         }
-        const known = addresses.get(address.ip);
-        if (known === undefined && ++counts[familyOf(address.ip)] > MAX_ADDRESSES_PER_FAMILY) {
+        if (!addresses.has(address.ip) && ++counts[familyOf(address.ip)] > MAX_ADDRESSES_PER_FAMILY) {
           excess += 1;
           continue;
         }
-        addWeighted(addresses, address.ip, weighted);
+        addresses.add({ address: address.ip, weight, locality });
         break;
       }
       case "name": {
@@ -57,12 +56,11 @@ export function planEndpoints(
           report("EndpointNameInStatic", `${path}.address`, `${address.name} is a name, not an IP address.`);
           continue;
         }
-        const known = names.get(address.name);
-        if (known === undefined && names.size === MAX_NAMES_PER_HOST) {
+        if (!names.has(address.name) && names.size === MAX_NAMES_PER_HOST) {
           excess += 1;
           continue;
         }
-        addWeighted(names, address.name, weighted);
+        names.add({ kind: "name", name: address.name, weight, locality, isItself: false });
         break;
       }
       case "unix":
@@ -83,22 +81,7 @@ export function planEndpoints(
       `${excess} endpoints are more than ${MAX_ADDRESSES_PER_FAMILY} addresses of one family ` +
         `or ${MAX_NAMES_PER_HOST} names.`,
     );
-  return {
-    fixed: Array.from(
-      addresses,
-      ([address, { weight, locality }]): WeightedAddress => ({ address, weight, locality }),
-    ),
-    targets: Array.from(
-      names,
-      ([name, { weight, locality }]): NameTarget => ({
-        kind: "name",
-        name,
-        weight,
-        locality,
-        isItself: false,
-      }),
-    ),
-  };
+  return { fixed: addresses.toArray(), targets: names.toArray() };
 }
 
 /** An endpoint that names no network, and all while our own is not known, count as ours. */

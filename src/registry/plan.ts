@@ -32,7 +32,7 @@ import type {
 import { allowedAddresses, judge, maxVisibilityOf, narrowed } from "./host-policy.ts";
 import { distributionOf } from "./locality.ts";
 import { planEndpoints } from "./plan-endpoints.ts";
-import { forbiddenKind, judgeName, namespaceLabelOf } from "./policy.ts";
+import { forbiddenKind, judgeName, type NameContext, namespaceLabelOf } from "./policy.ts";
 import { MAX_ADDRESSES_PER_FAMILY, type RegistrySettings } from "./settings.ts";
 import { UNKNOWN_LOCALITY } from "./weighted.ts";
 
@@ -66,10 +66,12 @@ export function planEntry(entry: ServiceEntry, context: PlanContext): EntryPlan 
 
   const hosts: { readonly host: HostName; readonly isFallback: boolean }[] = [];
   const rejectedHosts: HostName[] = [];
-  const { clusterDomain } = settings;
-  const namespaceExists = (name: Namespace) => namespaceOf(name) !== undefined;
+  const naming: NameContext = {
+    clusterDomain: settings.clusterDomain,
+    namespaceExists: (name) => namespaceOf(name) !== undefined,
+  };
   for (const host of entry.hosts) {
-    const verdict = judgeName(host, home, { clusterDomain, namespaceExists });
+    const verdict = judgeName(host, home, naming);
     const judgement = judge(host, labels, settings);
     if (verdict.kind === "refused") report(verdict.code, "spec.hosts", `${verdict.message}.`);
     else if (judgement.kind === "refused")

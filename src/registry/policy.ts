@@ -121,7 +121,9 @@ function labelCount(name: string): number {
 }
 
 function forbiddenIpv4Kind(address: string): string | undefined {
-  const first = Number(address.slice(0, address.indexOf(".")));
+  let first = 0;
+  for (let at = 0; address.charCodeAt(at) !== 0x2e; at += 1)
+    first = first * 10 + address.charCodeAt(at) - 0x30;
   // RFC 6890 2.2.2: "this host on this network".
   if (first === 0) return "an unspecified address";
   if (first === 127) return "a loopback address";

@@ -38,11 +38,13 @@ export function hostPorts(winners: readonly HostPlan[], source: PortSource): rea
       const key = `${name} ${transport}`;
       if (!ports.has(key) && ports.size === MAX_NAMED_PORTS) continue;
       places ??= source.kind === "virtual" ? [] : placesOf(plan, source);
-      const known = ports.get(key) ?? { port: { name, transport }, reached: [] };
-      known.reached.push(...reachedAt(servicePort, places, source.kind));
-      ports.set(key, known);
+      const reached = reachedAt(servicePort, places, source.kind);
+      const known = ports.get(key);
+      if (known === undefined) ports.set(key, { port: { name, transport }, reached });
+      else known.reached.push(...reached);
     }
   }
+  if (ports.size === 0) return NO_PORTS;
   let room = MAX_TARGETS;
   return [...ports.values()].flatMap(({ port, reached }) => {
     const targets = targetsOf(reached).slice(0, room);
@@ -50,6 +52,8 @@ export function hostPorts(winners: readonly HostPlan[], source: PortSource): rea
     return targets.length === 0 ? [] : [{ ...port, targets }];
   });
 }
+
+const NO_PORTS: readonly HostPort[] = [];
 
 /** The ports that a workload has under names of its own. */
 export function workloadPorts(workload: Workload): Endpoint["ports"] {
@@ -114,7 +118,7 @@ function reachedAt(
   { name, number, targetPort }: ServicePort,
   places: readonly Place[],
   kind: PortSource["kind"],
-): readonly Reached[] {
+): Reached[] {
   const usual = kind === "virtual" ? number : (targetPort ?? number);
   if (places.length === 0) return [{ port: usual, target: null, weight: 1 }];
   return places.map(({ ports, name: target, weight }) => {
