@@ -20,6 +20,8 @@ export interface ClaimChange {
   readonly namesAfter: readonly HostName[];
 }
 
+/** More than a page of a list has; of a whole list that comes at once nobody has to hold all of them. */
+const MOST_NEW_PLANS = 1000;
 const NO_NAMES: readonly HostName[] = [];
 const NO_PLANS: readonly HostPlan[] = [];
 
@@ -30,6 +32,8 @@ export class ClaimIndex {
   #context: PlanContext;
   /** The last one that was made: an entry is asked for several times in a row. */
   #lastPlan: EntryPlan | undefined;
+  /** Of entries that have just changed: they are planned to be claimed, and asked for when they are linked. */
+  readonly #newPlans = new Map<ServiceEntry, EntryPlan>();
   readonly #quota: NamespaceQuota<HostName>;
   readonly #entries = new Map<ObjectKey, Kept<EntryPlan>>();
   readonly #entriesByNamespace = new Map<Namespace, Set<ObjectKey>>();
@@ -47,6 +51,7 @@ export class ClaimIndex {
   updateSettings(settings: RegistrySettings): void {
     this.#context = { ...this.#context, settings };
     this.#lastPlan = undefined;
+    this.#newPlans.clear();
     this.#quota.setLimit(settings.hostsPerNamespace);
   }
 
@@ -62,6 +67,9 @@ export class ClaimIndex {
     if (namespace === undefined)
       return { hosts, hasLostHost: false, namesBefore: NO_NAMES, namesAfter: NO_NAMES };
     const isBare = plan !== undefined && saysNothingMore(plan);
+    // It may have been planned before in the same batch, when its Namespace was another.
+    if (entry !== undefined) this.#newPlans.delete(entry);
+    if (isBare && this.#newPlans.size < MOST_NEW_PLANS) this.#newPlans.set(plan.entry, plan);
     for (const each of plan?.hosts ?? []) {
       this.#claim(key, isBare ? plan.entry : each, each);
       this.#quota.add(namespace, each.host);
@@ -84,6 +92,11 @@ export class ClaimIndex {
   /** Applies the limit; returns the hosts that came under or over it. */
   settle(): readonly HostName[] {
     return this.#quota.settle().map(({ item }) => item);
+  }
+
+  /** What has changed so far is linked. */
+  forgetNewPlans(): void {
+    this.#newPlans.clear();
   }
 
   /** Of every entry its plan, or only itself where its plan says nothing more. */
@@ -160,6 +173,8 @@ export class ClaimIndex {
 
   #planned(kept: Kept<EntryPlan>): EntryPlan {
     if (!("ref" in kept)) return kept;
+    const known = this.#newPlans.get(kept);
+    if (known !== undefined) return known;
     if (this.#lastPlan?.entry !== kept) this.#lastPlan = planEntry(kept, this.#context);
     return this.#lastPlan;
   }

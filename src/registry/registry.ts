@@ -419,6 +419,7 @@ export class Registry {
       if (changes.length >= MOST_CHANGES) tell();
     }
     if (changes.length > 0) tell();
+    this.#claims.forgetNewPlans();
     this.#observe(causes);
   }
 

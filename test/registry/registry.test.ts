@@ -115,6 +115,23 @@ describe("Registry", () => {
       expect(world.answer("b.example")).to.deep.equal(["192.0.2.9"]);
     });
 
+    it("an entry is what its Namespace makes of it when both change in one batch", () => {
+      const closed = {
+        namespaceSelector: { matchLabels: { tier: "closed" } },
+        allow: [],
+        deny: [],
+        maxVisibility: "namespace",
+        allowAddresses: [],
+      } as const;
+      world = new World({ hostPolicy: [closed] });
+      world.put(fixedAt("first.example", "192.0.2.9"));
+      world.put(fixedAt("a.example.com", "192.0.2.1", { namespace: "team" }));
+      world.put({ ...namespaceObject("team"), labels: { tier: "closed" } });
+      world.settle();
+      expect(world.viewFor("a.example.com")).to.equal(undefined);
+      expect(world.answer("a.example.com", "A", "unknown", "team")).to.deep.equal(["192.0.2.1"]);
+    });
+
     it("a change after the trailing edge waits for its window too, one after silence does not", () => {
       world.put(fixedAt("a.example", "192.0.2.1"));
       world.put(fixedAt("b.example", "192.0.2.2"));
