@@ -40,8 +40,8 @@ const NAMESPACES = ["east", "east", "east", "west", "west", "west", "middle"] as
 /** Whose clients may see something of their own, and unknown clients. */
 export const VIEWERS: readonly (Namespace | undefined)[] = ["east", "west", "middle", "nowhere", undefined];
 
-/** Hosts that entries claim and endpoints name. */
-const OWN_NAMES = ["a.example", "b.example", "c.example", "deep.c.example"].map(host);
+/** Hosts that entries claim and endpoints name; the last one is longer than what Kubernetes could mean. */
+const OWN_NAMES = ["a.example", "b.example", "c.example", "deep.c.example", "very.deep.c.example"].map(host);
 /** What a Service of a namespace is called. */
 const SERVICE_NAMES = ["web.middle", "pod.web.west", "s.east.svc.cluster.local"].map(host);
 const WILDCARDS = ["*.wide.example", "*.deep.wide.example"].map(host);
