@@ -35,6 +35,19 @@ export function sharing<Given, T extends object>(
   };
 }
 
+/** The same for what is made of a text. */
+export function sharingByText<T extends object>(make: (text: string) => T): (text: string) => T {
+  const pool = new Map<string, T>();
+  return (text) => {
+    let value = pool.get(text);
+    if (value === undefined) {
+      value = make(text);
+      keep(pool, text, value, MOST_VALUES);
+    }
+    return value;
+  };
+}
+
 /** What there is of most objects. */
 export const NO_VALUES: readonly never[] = Object.freeze([]);
 

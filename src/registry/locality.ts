@@ -1,7 +1,7 @@
 /** Where an endpoint, a workload or a client is, and whether an entry wants the nearest ones only. Pure. */
 
 import type { Endpoint, NamespaceObject, NodeObject, Pod, ServiceEntry } from "../mesh/objects.ts";
-import { sharedValue } from "../mesh/shared-values.ts";
+import { sharingByText } from "../mesh/shared-values.ts";
 import type { Locality, TrafficDistribution } from "../table/host-record.ts";
 import type { Workload } from "./selection.ts";
 import { UNKNOWN_LOCALITY } from "./weighted.ts";
@@ -16,7 +16,7 @@ export function endpointLocality(
   if (own !== "") return { network: own, ...placeOf(locality), node: "" };
   if (locality === "") return UNKNOWN_LOCALITY;
   // Many endpoints stand at few places.
-  return sharedValue(PLACES, locality, () => ({ network: "", ...placeOf(locality), node: "" }));
+  return sharedPlace(locality);
 }
 
 /** The pod's label, else where its node stands; `node`: undefined while that is not known. */
@@ -55,7 +55,7 @@ export function distributionOf(
   return said === "Any" ? undefined : said;
 }
 
-const PLACES = new Map<string, Locality>();
+const sharedPlace = sharingByText((locality): Locality => ({ network: "", ...placeOf(locality), node: "" }));
 const LOCALITY_LABEL = "istio-locality";
 const NETWORK_LABEL = "topology.istio.io/network";
 const NOWHERE = { region: "", zone: "", subzone: "" } as const;
