@@ -1,11 +1,12 @@
 /** What the watched objects amount to: how many there are, how often they change, what is wrong with them. */
 
 import { Counter, Gauge, type Registry } from "prom-client";
-import type { MeshStore } from "../mesh/mesh-store.ts";
-import { KINDS } from "../mesh/objects.ts";
+import type { MeshChange, MeshStore } from "../mesh/mesh-store.ts";
+import { KINDS, type Kind } from "../mesh/objects.ts";
 import { PROBLEMS, type ProblemBook, type ProblemCode } from "../mesh/problem.ts";
 
 const EVENT_TYPES = ["added", "modified", "deleted"] as const;
+type EventType = (typeof EVENT_TYPES)[number];
 
 /** Shows the store and the book in `registry`; follows the store's changes from now on. `wallMs`: since 1970. */
 export function registerWatcherMetrics(
@@ -39,10 +40,9 @@ export function registerWatcherMetrics(
   });
   for (const kind of KINDS) lastEvent.set({ kind }, 0);
   store.onChange((changes) => {
-    for (const { kind, key, before } of changes) {
-      const isThere = store.all(kind).has(key);
-      if (!isThere && before === undefined) continue;
-      events.inc({ kind, type: before === undefined ? "added" : isThere ? "modified" : "deleted" });
+    const counts = countsByKind(changes, store);
+    for (const [kind, byType] of counts) {
+      for (const type of EVENT_TYPES) if (byType[type] > 0) events.inc({ kind, type }, byType[type]);
       lastEvent.set({ kind }, wallMs() / 1000);
     }
   });
@@ -72,4 +72,23 @@ export function registerSnapshotMetrics(registry: Registry, ageSeconds: () => nu
       else this.set(age);
     },
   });
+}
+
+/** First counted, then told: a hundred thousand changes of a list are few series. */
+function countsByKind(
+  changes: readonly MeshChange[],
+  store: MeshStore,
+): ReadonlyMap<Kind, Readonly<Record<EventType, number>>> {
+  const counts = new Map<Kind, Record<EventType, number>>();
+  for (const { kind, key, before } of changes) {
+    const isThere = store.all(kind).has(key);
+    if (!isThere && before === undefined) continue;
+    let ofKind = counts.get(kind);
+    if (ofKind === undefined) {
+      ofKind = { added: 0, modified: 0, deleted: 0 };
+      counts.set(kind, ofKind);
+    }
+    ofKind[before === undefined ? "added" : isThere ? "modified" : "deleted"] += 1;
+  }
+  return counts;
 }

@@ -160,6 +160,7 @@ export class WatchNeed {
     const said = exportTo.length > 0 ? exportTo : defaultExportTo;
     if (said.length > 0 && said.every((each) => each === "~")) return false;
     if (said.length > 0 && !said.includes("*")) return true;
+    if (hostPolicy.length === 0) return defaultVisibility === "namespace";
     const key = objectKey({ kind: "Namespace", namespace: "", name: ref.namespace });
     const labels = namespaceLabels(ref.namespace, this.#store.all("Namespace").get(key)?.labels);
     const rule = hostPolicy.find(({ namespaceSelector }) => matches(namespaceSelector, labels));
