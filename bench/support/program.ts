@@ -30,6 +30,8 @@ export interface ServeOptions {
   readonly kubeconfig?: string;
   /** The setting of this name; default: the program's. */
   readonly udp?: "batch" | "dgram" | undefined;
+  /** Further settings, as words of the command line. */
+  readonly flags?: readonly string[];
   /** `ulimit -n` of the process. */
   readonly openFiles?: number;
 }
@@ -39,7 +41,7 @@ const READY_WITHIN_MS = 180_000;
 
 /** Starts it as `npm run serve` does, so that what is measured is what is run. */
 export async function startServe(options: ServeOptions): Promise<ListeningProgram> {
-  const { source, upstreamPorts, openFiles, adminPort = 0, kubeconfig, udp } = options;
+  const { source, upstreamPorts, openFiles, adminPort = 0, kubeconfig, udp, flags = [] } = options;
   const port = await freePort();
   const { variables, args } = serveScript();
   const upstreams = upstreamPorts.map((each) => `127.0.0.1:${each}`).join(",");
@@ -52,6 +54,7 @@ export async function startServe(options: ServeOptions): Promise<ListeningProgra
     `--admin=127.0.0.1:${adminPort}`,
     "--api=127.0.0.1:0",
     ...(udp === undefined ? [] : [`--udp=${udp}`]),
+    ...flags,
   ];
   const cluster = kubeconfig === undefined ? {} : { KUBECONFIG: kubeconfig };
   const limited = openFiles === undefined ? [] : ["sh", "-c", `ulimit -n ${openFiles}; exec "$@"`, "sh"];
