@@ -81,8 +81,8 @@ export function measureCpu(isShort: boolean): Promise<Report> {
 const INTRODUCTION = `User and system time of the server process per answered query, in microseconds, over UDP, ${ENTRIES.toLocaleString("en")} hosts; medians of
 ${ROUNDS} runs of ${RUN_SECONDS} s each, taking turns. Batch and dgram are the program with either UDP back end. The floors send one ready answer to
 whatever comes, with nothing but the ID written into it: in C with recvmmsg and sendmmsg, and on the program's own back ends.
-Ratios are medians of the rounds' own. Saturated: a hundred queries always on their way. The rows of ${RATE.toLocaleString("en")} per second bind generator and
-server to processors, because what waking each other costs depends on where they are: left alone, the scheduler keeps one server beside the
+Ratios are medians of the rounds' own. Saturated: a hundred queries always on their way. The costs at ${RATE.toLocaleString("en")} per second are with generator and
+server bound to processors, because what waking each other costs depends on where they are: left alone, the scheduler keeps one server beside the
 generator and another away from it, which alone makes a factor of two. Time until an answer: the 99th percentile, in milliseconds. The last
 row is the resident memory of each process after all runs, in MiB; CoreDNS has none of the hosts.`;
 
@@ -164,7 +164,7 @@ function casesOf(hosts: readonly string[]): readonly Case[] {
   ];
 }
 
-/** The same at a fixed rate: what it costs in each place, and how long it takes where nothing else wants the processor. */
+/** The same at a fixed rate: what it costs in each place; and how long it takes, where the generator may use both processors. */
 function atRate(what: Pick<Case, "name" | "names" | "isForwarded">): readonly Case[] {
   const name = `${what.name}, ${RATE.toLocaleString("en")} per second`;
   const shared = { ...what, rate: RATE } as const;
@@ -174,7 +174,7 @@ function atRate(what: Pick<Case, "name" | "names" | "isForwarded">): readonly Ca
   return [
     { ...cost, place: "apart", name: `${name}, ${PLACES.apart.says}` },
     { ...cost, place: "together", name: `${name}, ${PLACES.together.says}` },
-    { ...latency, place: "apart", name: `${name}, time until an answer` },
+    { ...latency, name: `${name}, time until an answer` },
   ];
 }
 
