@@ -32,9 +32,9 @@ const NOT_OURS: ExtendedErrorText = { code: ExtendedError.NOT_AUTHORITATIVE, tex
 const PROHIBITED: ExtendedErrorText = { code: ExtendedError.PROHIBITED, text: "" };
 
 /** Hosts of a delta that are applied in one turn of the event loop: well under a millisecond, in cold code too. */
-const HOSTS_PER_STEP = 100;
+const HOSTS_PER_STEP = 20;
 /** The same of clients and namespaces, which are smaller. */
-const CLIENTS_PER_STEP = 500;
+const CLIENTS_PER_STEP = 100;
 
 export interface EngineSettings extends AskerSettings {
   readonly clusterDomain: HostName;
