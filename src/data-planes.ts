@@ -39,8 +39,8 @@ export class DataPlanes implements Closeable {
   readonly #threads: readonly { readonly thread: DataPlaneThread; readonly series: SharedSeries }[];
   /** Undefined before the launch. */
   #starts: readonly Promise<void>[] | undefined;
-  /** Threads that were there before any that answers: this one, and V8's, which compile what has become hot. */
-  #otherThreads: readonly number[] = [];
+  /** Threads that were there before any that answers: V8's, which compile what has become hot. */
+  #helpers: readonly number[] = [];
   #isClosed = false;
   #tellApplied = () => {};
 
@@ -81,7 +81,7 @@ export class DataPlanes implements Closeable {
   /** Resolves when the threads are coming up, which they do on their own, whatever this thread does meanwhile. */
   async launch(): Promise<void> {
     await this.#openSockets();
-    this.#otherThreads = threadNumbers();
+    this.#helpers = threadNumbers().filter((thread) => thread !== process.pid);
     this.#starts = this.#threads.map(({ thread }) => thread.start());
     // Told by `start`.
     for (const each of this.#starts) each.catch(() => {});
@@ -98,13 +98,9 @@ export class DataPlanes implements Closeable {
    * Linux has a niceness for each thread, and takes none back: a data plane that is started again has it too.
    */
   giveWay(): void {
-    for (const thread of this.#otherThreads) {
-      try {
-        setPriority(thread, CONTROL_PLANE_NICENESS);
-      } catch {
-        // It has ended; or this is forbidden, and all share alike.
-      }
-    }
+    if (process.platform !== "linux") return;
+    yieldTo(process.pid, CONTROL_PLANE_NICENESS);
+    for (const thread of this.#helpers) yieldTo(thread, HELPER_NICENESS);
   }
 
   /** Where UDP is served in batches: its sockets are made here, so that they outlive a thread. */
@@ -187,6 +183,16 @@ export class DataPlanes implements Closeable {
 
 /** A tenth of the weight of a thread that answers. */
 const CONTROL_PLANE_NICENESS = 10;
+/** A seventieth: there are several, and what they do can wait. */
+const HELPER_NICENESS = 19;
+
+function yieldTo(thread: number, niceness: number): void {
+  try {
+    setPriority(thread, niceness);
+  } catch {
+    // It has ended; or this is forbidden, and all share alike.
+  }
+}
 
 /** Of this process, by the number that Linux knows them by. */
 function threadNumbers(): readonly number[] {
