@@ -194,9 +194,13 @@ function yieldTo(thread: number, niceness: number): void {
   }
 }
 
-/** Of this process, by the number that Linux knows them by. */
+/** Of this process, by the number that Linux knows them by; none where it does not tell. */
 function threadNumbers(): readonly number[] {
-  return process.platform === "linux" ? readdirSync("/proc/self/task").map(Number) : [];
+  try {
+    return readdirSync("/proc/self/task").map(Number);
+  } catch {
+    return [];
+  }
 }
 
 /** For a digest that nobody guesses. */
