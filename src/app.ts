@@ -266,6 +266,7 @@ export class App {
   /** What the store holds by now is answered when this resolves, and what it lacks is not ours. */
   async #openAnswers(): Promise<void> {
     this.#clients.settle();
+    this.#registry.settle();
     this.#isSynced = true;
     this.#dataPlanes.post({ kind: "synced" });
     await this.#dataPlanes.applied(() => this.#registry.version);

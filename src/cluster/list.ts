@@ -15,11 +15,15 @@ export interface ListOptions<T> {
   readonly unread?: readonly string[];
   /** Takes out of an object what is kept of it; undefined: it cannot be read. */
   readonly read: (raw: unknown) => { readonly value: T } | undefined;
+  /** Gets the objects of each page but the last when that page is read; absent: all come at the end. */
+  readonly onPart?: ((objects: readonly T[]) => void) | undefined;
 }
 
 /** The objects of one moment. */
 export interface Listed<T> {
   readonly objects: readonly T[];
+  /** Those that `onPart` got are there too. */
+  readonly isRest: boolean;
   /** Objects that were too large or could not be read. */
   readonly refused: number;
   readonly resourceVersion: string;
@@ -37,7 +41,7 @@ export async function listResource<T>(options: ListOptions<T>, path: string): Pr
     const fault = toFault(error);
     if (fault.code !== "expired") throw fault;
     // The state that the pages are of was compacted away before the last of them: all at once cannot expire.
-    return await listPages(options, path, undefined);
+    return await listPages({ ...options, onPart: undefined }, path, undefined);
   }
 }
 
@@ -46,7 +50,8 @@ async function listPages<T>(
   path: string,
   limit: number | undefined,
 ): Promise<Listed<T>> {
-  const objects: T[] = [];
+  let objects: T[] = [];
+  let isRest = false;
   let refused = 0;
   const refuse = () => {
     refused += 1;
@@ -76,7 +81,12 @@ async function listPages<T>(
       };
       const items = new ListItems(options.mostObjectOctets, handlers, options.unread);
       const { resourceVersion, continueToken } = await page.read(items, () => next?.noteProgress());
-      if (continueToken === "") return { objects, refused, resourceVersion };
+      if (continueToken === "") return { objects, isRest, refused, resourceVersion };
+      if (options.onPart !== undefined) {
+        options.onPart(objects);
+        objects = [];
+        isRest = true;
+      }
       page = next ?? ask(continueToken);
       next = undefined;
     }

@@ -38,8 +38,15 @@ export interface ReflectorOptions<T> {
 export interface ReflectorHandlers<T> {
   /** Takes out of an object what is kept of it. One that it throws at is left out. */
   read(raw: unknown): T;
-  /** All there is now; what is not among it is gone. `refused`: objects that could not be taken. */
-  onList(objects: readonly T[], refused: number, receivedAtMs: MonotonicMs): void;
+  /** Whether `onPart` is to get what a list that begins now has, as it comes; absent: no. */
+  takesParts?(): boolean;
+  /** Some of the objects that there are now. If the list breaks off, another one begins. */
+  onPart?(objects: readonly T[], receivedAtMs: MonotonicMs): void;
+  /**
+   * All there is now; what is not among it is gone. `isRest`: nor among what `onPart` got since the list began.
+   * `refused`: objects that could not be taken.
+   */
+  onList(objects: readonly T[], refused: number, receivedAtMs: MonotonicMs, isRest: boolean): void;
   /** Changes since the list, in their order. */
   onEvents(events: readonly ReflectedEvent<T>[], receivedAtMs: MonotonicMs): void;
   /** Of a change only. */
@@ -155,13 +162,17 @@ export class Reflector<T> implements Closeable {
     const { signal } = this.#closing;
     const read = (raw: unknown) => this.#read(raw);
     const { unread = [] } = resource;
-    const options = { client, clock, mostObjectOctets, signal, read, unread };
-    const { path, objects, refused, resourceVersion } = await listServed(options, resource, this.#path);
+    const onPart = handlers.takesParts?.()
+      ? (objects: readonly T[]) => this.#hand(() => handlers.onPart?.(objects, clock.nowMs()))
+      : undefined;
+    const options = { client, clock, mostObjectOctets, signal, read, unread, onPart };
+    const listed = await listServed(options, resource, this.#path);
+    const { path, objects, isRest, refused, resourceVersion } = listed;
     this.#path = path;
     this.#resourceVersion = resourceVersion;
     this.#relistDueMs = clock.nowMs() + RELIST_MS * (1 - random.fraction() * RELIST_SPREAD);
     this.#wasServed = true;
-    this.#hand(() => handlers.onList(objects, refused, clock.nowMs()));
+    this.#hand(() => handlers.onList(objects, refused, clock.nowMs(), isRest));
     this.#setState({ ...this.#state, isListed: true });
     this.#endDoubt();
   }
@@ -298,7 +309,7 @@ export class Reflector<T> implements Closeable {
     }
     if (this.#wasServed ? phase === "missing" : !this.#state.isListed) {
       this.#wasServed = false;
-      this.#hand(() => handlers.onList([], 0, clock.nowMs()));
+      this.#hand(() => handlers.onList([], 0, clock.nowMs(), false));
     }
     this.#setState({ phase, isListed: true, message: fault.message });
     return ABSENT_RETRY_MS;

@@ -23,6 +23,8 @@ export interface MeshChangeOf<K extends Kind> {
 export interface MeshState {
   /** All objects of one kind by key. A live view: do not hold across a turn of the event loop. */
   all<K extends Kind>(kind: K): ReadonlyMap<ObjectKey, ObjectByKind[K]>;
+  /** Whether a first list of the kind is being read and there is more than what is here. */
+  isPartial(kind: Kind): boolean;
 }
 
 export class MeshStore implements MeshState {
@@ -37,6 +39,16 @@ export class MeshStore implements MeshState {
   };
   readonly #listeners: ((changes: readonly MeshChange[]) => void)[] = [];
   #pending = new Map<ObjectKey, MeshChange>();
+  readonly #partial = new Set<Kind>();
+
+  isPartial(kind: Kind): boolean {
+    return this.#partial.has(kind);
+  }
+
+  notePartial(kind: Kind, isPartial: boolean): void {
+    if (isPartial) this.#partial.add(kind);
+    else this.#partial.delete(kind);
+  }
 
   all<K extends Kind>(kind: K): ReadonlyMap<ObjectKey, ObjectByKind[K]> {
     return this.#objects[kind];

@@ -98,6 +98,8 @@ export class Registry {
 
   /** Hosts to link and compile anew, with the first event that touched them. */
   #toLink = new Map<HostName, Cause>();
+  /** Those that may be answered otherwise when the entries are all there; with the first event that touched them. */
+  #toLinkLater = new Map<HostName, Cause>();
   /** Hosts to compile only. */
   #toCompile = new Set<HostName>();
   /** Compiles what the store already holds and follows it from then on. */
@@ -274,6 +276,11 @@ export class Registry {
     );
   }
 
+  /** Emits at once what waits for others to go with it. */
+  settle(): void {
+    this.#schedule(true);
+  }
+
   /** Emits nothing after this. */
   close(): void {
     this.#batch.close();
@@ -377,13 +384,16 @@ export class Registry {
 
   /** What is not ours any more does not wait for the batch window. */
   #schedule(isUrgent: boolean): void {
-    if (this.#toLink.size > 0 || this.#toCompile.size > 0 || this.#reverse.isTouched)
+    const isDeferredDue = this.#toLinkLater.size > 0 && !this.#options.store.isPartial("ServiceEntry");
+    if (this.#toLink.size > 0 || this.#toCompile.size > 0 || this.#reverse.isTouched || isDeferredDue)
       this.#batch.request(isUrgent);
   }
 
   #flush(): void {
-    const { clock, emit } = this.#options;
+    const { clock, emit, store } = this.#options;
     const nowMs = clock.nowMs();
+    const isPartial = store.isPartial("ServiceEntry");
+    if (!isPartial) this.#takeUpDeferred();
     for (const host of this.#claims.settle()) this.#markClaim(host, { receivedAtMs: nowMs });
     const toLink = this.#toLink;
     const toCompile = this.#toCompile;
@@ -404,7 +414,11 @@ export class Registry {
       if (ofHost.length > 0 && cause !== undefined) causes.push(cause);
       if (changes.length >= MOST_CHANGES) tell();
     };
-    for (const host of toLink.keys()) {
+    for (const [host, cause] of toLink) {
+      if (isPartial && this.#dependsOnOthers(host)) {
+        if (!this.#toLinkLater.has(host)) this.#toLinkLater.set(host, cause);
+        continue;
+      }
       // What waits for nothing is not kept until all are linked.
       if (this.#link(host).parts.some(({ names }) => names.length > 0)) toCompile.add(host);
       else {
@@ -421,6 +435,19 @@ export class Registry {
     if (changes.length > 0) tell();
     this.#claims.forgetNewPlans();
     this.#observe(causes);
+  }
+
+  /** Whether what the host answers follows from more than its own entry: other entries, names, workloads. */
+  #dependsOnOthers(host: HostName): boolean {
+    const [plan, another] = this.#claims.plansOf(host);
+    return another !== undefined || (plan?.real?.targets.length ?? 0) > 0;
+  }
+
+  #takeUpDeferred(): void {
+    const deferred = this.#toLinkLater;
+    if (deferred.size === 0) return;
+    this.#toLinkLater = new Map();
+    for (const [host, cause] of deferred) this.#markLink(host, cause);
   }
 
   #observe(causes: readonly Cause[]): void {

@@ -165,10 +165,14 @@ export class ClusterSource implements Closeable {
           const parsed = parse(raw);
           return { parsed: this.#keepNeeded(parsed), writtenAt: readWrittenAt(kind, raw) };
         },
-        onList: (listed, refusedNow, receivedAtMs) => {
-          objects.replace(listed, receivedAtMs);
+        // What selects workloads is answered from all of them.
+        takesParts: () => objects.isEmpty && (kind === "ServiceEntry" || isOfClients),
+        onPart: (part, receivedAtMs) => objects.addPart(part, receivedAtMs),
+        onList: (listed, refusedNow, receivedAtMs, isRest) => {
+          if (isRest) objects.addRest(listed, receivedAtMs);
+          else objects.replace(listed, receivedAtMs);
           reportRefused(refusedNow);
-          logger.debug({ component: COMPONENT, kind, objects: listed.length }, "listed");
+          logger.debug({ component: COMPONENT, kind, objects: store.all(kind).size }, "listed");
         },
         onEvents: (events, receivedAtMs) => {
           objects.apply(events, receivedAtMs);

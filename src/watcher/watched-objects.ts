@@ -29,11 +29,31 @@ export class WatchedObjects {
     this.#problems = problems;
   }
 
+  /** Whether nothing of the kind is known yet. */
+  get isEmpty(): boolean {
+    return this.#rejected.size === 0 && this.#store.all(this.#kind).size === 0;
+  }
+
+  /** Puts these objects in force, which are not all; flushes those of the call before. */
+  addPart(objects: readonly WatchedObject[], receivedAtMs: MonotonicMs): void {
+    this.#store.flush();
+    this.#store.notePartial(this.#kind, true);
+    for (const object of objects) this.#put(object, receivedAtMs);
+  }
+
+  /** Puts the last of these objects in force; flushes. */
+  addRest(objects: readonly WatchedObject[], receivedAtMs: MonotonicMs): void {
+    for (const object of objects) this.#put(object, receivedAtMs);
+    this.#store.notePartial(this.#kind, false);
+    this.#store.flush();
+  }
+
   /** Puts these objects in the place of all others of the kind, wherever those came from; flushes. */
   replace(objects: readonly WatchedObject[], receivedAtMs: MonotonicMs): void {
     const gone = new Set([...this.#rejected, ...this.#store.all(this.#kind).keys()]);
     for (const object of objects) gone.delete(this.#put(object, receivedAtMs));
     for (const key of gone) this.#remove(key, receivedAtMs);
+    this.#store.notePartial(this.#kind, false);
     this.#store.flush();
   }
 

@@ -8,6 +8,8 @@ import { FakeClock } from "../support/fake-clock.ts";
 class PagedServer {
   readonly asked: string[] = [];
   readonly signals: AbortSignal[] = [];
+  /** Which request is told that the pages are too old, counted from one. */
+  expiredAt = 0;
   readonly #bodies: readonly ((server: PagedServer) => AsyncGenerator<string>)[];
   #tellAsked = () => {};
 
@@ -22,20 +24,22 @@ class PagedServer {
       });
   }
 
-  list(clock = new FakeClock()) {
+  list(clock = new FakeClock(), onPart?: (objects: readonly unknown[]) => void) {
     const client: ApiClient = {
       get: async (path, signal) => {
         const body = this.#bodies[this.asked.length]!(this);
         this.asked.push(new URL(path, "http://x").searchParams.get("continue") ?? "first");
         this.signals.push(signal);
         this.#tellAsked();
-        return { status: 200, retryAfter: undefined, body: octets(body) };
+        const status = this.asked.length === this.expiredAt ? 410 : 200;
+        return { status, retryAfter: undefined, body: octets(body) };
       },
       close: async () => {},
     };
     const { signal } = new AbortController();
     const read = (raw: unknown) => ({ value: raw });
-    return listResource({ client, clock, signal, mostObjectOctets: 1000, read }, "/api/v1/pods");
+    const options = { client, clock, signal, mostObjectOctets: 1000, read, onPart };
+    return listResource(options, "/api/v1/pods");
   }
 }
 
@@ -84,6 +88,47 @@ describe("a list", () => {
     );
     expect((await server.list()).objects).to.deep.equal([{ name: 1 }, { name: 2 }]);
     expect(server.asked).to.deep.equal(["first", "b"]);
+  });
+
+  it("hands on each page but the last as it was read", async () => {
+    const parts: unknown[] = [];
+    const server = new PagedServer(
+      async function* () {
+        yield `${head("b")}{"name":1},{"name":2}]}`;
+      },
+      async function* () {
+        expect(parts).to.deep.equal([[{ name: 1 }, { name: 2 }]]);
+        yield `${head("c")}{"name":3}]}`;
+      },
+      async function* () {
+        yield `${head("")}{"name":4}]}`;
+      },
+    );
+    const { objects, isRest } = await server.list(new FakeClock(), (part) => parts.push(part));
+    expect(parts).to.deep.equal([[{ name: 1 }, { name: 2 }], [{ name: 3 }]]);
+    expect([objects, isRest]).to.deep.equal([[{ name: 4 }], true]);
+  });
+
+  it("has all in one where the pages expired after the first, and one page is all", async () => {
+    const parts: unknown[] = [];
+    const whole = async function* () {
+      yield `${head("")}{"name":2},{"name":3}]}`;
+    };
+    const server = new PagedServer(
+      async function* () {
+        yield `${head("b")}{"name":1}]}`;
+      },
+      async function* () {
+        yield '{"kind":"Status","code":410,"message":"too old"}';
+      },
+      whole,
+    );
+    server.expiredAt = 2;
+    const listed = await server.list(new FakeClock(), (part) => parts.push(part));
+    expect(parts).to.deep.equal([[{ name: 1 }]]);
+    expect([listed.objects, listed.isRest]).to.deep.equal([[{ name: 2 }, { name: 3 }], false]);
+    const alone = await new PagedServer(whole).list(new FakeClock(), (part) => parts.push(part));
+    expect([alone.objects.length, alone.isRest, parts.length]).to.deep.equal([2, false, 1]);
   });
 
   it("gives up the next page with the one before it", async () => {

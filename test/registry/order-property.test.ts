@@ -161,7 +161,8 @@ describe("the registry's table", () => {
         fc.tuple(...UPSTREAM.map(() => fc.tuple(anyWords("A"), anyWords("AAAA")))),
         fc.infiniteStream(fc.nat()),
         fc.constantFrom({}, { hostsPerNamespace: 2, namesPerNamespace: 2 }),
-        (steps, isKnownFromStart, upstream, chances, limits) => {
+        fc.constantFrom(0, 20, 60),
+        (steps, isKnownFromStart, upstream, chances, limits, partialSteps) => {
           const lived = new World(limits);
           for (const [index, name] of UPSTREAM.entries()) {
             const [a, aaaa]: readonly ResolutionWords[] = isKnownFromStart
@@ -169,12 +170,15 @@ describe("the registry's table", () => {
               : ["pending", "pending"];
             lived.resolutions.set(host(name), { A: resolution(a!), AAAA: resolution(aaaa!) });
           }
-          for (const { object, isRemoval, settles } of steps) {
+          for (const [index, { object, isRemoval, settles }] of steps.entries()) {
+            lived.store.notePartial("ServiceEntry", index < partialSteps);
             const { kind, namespace, name } = object.ref;
             if (isRemoval) lived.remove(kind, namespace, name);
             else lived.put(object);
             if (settles) lived.settle();
           }
+          lived.store.notePartial("ServiceEntry", false);
+          lived.registry.settle();
           if (!isKnownFromStart)
             for (const [index, name] of UPSTREAM.entries()) lived.resolve(name, ...upstream[index]!);
           lived.settle();

@@ -179,6 +179,69 @@ describe("Registry", () => {
     });
   });
 
+  describe("while the entries are being listed for the first time", () => {
+    const complete = () => {
+      world.store.notePartial("ServiceEntry", false);
+      world.registry.settle();
+    };
+    beforeEach(() => {
+      world.store.notePartial("ServiceEntry", true);
+    });
+
+    it("answers what one entry alone says, at once", () => {
+      world.put(fixedAt("a.example", "192.0.2.1"));
+      expect(world.answer("a.example")).to.deep.equal(["192.0.2.1"]);
+      complete();
+      expect(world.emitted()).to.deep.equal(["set a.example"]);
+    });
+
+    it("asks upstream for no name that may turn out to be its own", () => {
+      world.put(dns("c.example", "b.example"), dns("d.example", "up.example"));
+      world.settle();
+      expect([world.answer("c.example"), [...world.wanted]]).to.deep.equal(["forward", []]);
+      world.put(fixedAt("b.example", "192.0.2.2"));
+      world.settle();
+      expect([world.answer("c.example"), [...world.wanted]]).to.deep.equal(["forward", []]);
+      complete();
+      expect(world.answer("c.example")).to.deep.equal(["192.0.2.2"]);
+      expect([...world.wanted]).to.deep.equal(["up.example default"]);
+    });
+
+    it("selects workloads and joins entries when all are there", () => {
+      world.put(
+        pod({ name: "p", labels: { app: "x" }, ips: ["10.1.0.1"] }),
+        entry({
+          name: "s",
+          hosts: ["s.example"],
+          resolution: "STATIC",
+          workloadSelector: { labels: { app: "x" } },
+        }),
+        fixedAt("a.example", "192.0.2.1"),
+        fixedAt("a.example", "192.0.2.2", { name: "other" }),
+      );
+      world.settle();
+      expect([world.answer("s.example"), world.answer("a.example")]).to.deep.equal(["forward", "forward"]);
+      complete();
+      expect(world.answer("s.example")).to.deep.equal(["10.1.0.1"]);
+      expect(world.answer("a.example")).to.deep.equal(["192.0.2.1", "192.0.2.2"]);
+    });
+
+    it("forgets what was put off when it has gone again", () => {
+      world.put(dns("c.example", "b.example"));
+      world.remove("ServiceEntry", "default", "c-example");
+      complete();
+      expect([world.emitted(), [...world.wanted]]).to.deep.equal([[], []]);
+    });
+  });
+
+  it("what waits for the window goes out when it is settled", () => {
+    world.put(fixedAt("a.example", "192.0.2.1"));
+    world.put(fixedAt("b.example", "192.0.2.2"));
+    expect(world.answer("b.example")).to.equal("forward");
+    world.registry.settle();
+    expect(world.answer("b.example")).to.deep.equal(["192.0.2.2"]);
+  });
+
   it("compiles what the store holds when it is built", () => {
     world.put(fixedAt("a.example", "192.0.2.1"), pod({ name: "p", labels: { app: "x" }, ips: ["10.0.0.1"] }));
     world.put(

@@ -120,6 +120,69 @@ describe("ClusterSource", () => {
     expect(problems()).to.deep.equal([]);
   });
 
+  describe("a first list of many pages", () => {
+    const page = (version: string, token: string, ...items: readonly string[]) => ({
+      kind: "ServiceEntryList",
+      metadata: { resourceVersion: version, continue: token },
+      items: items.map((name) => serviceEntry(name)),
+    });
+    const lists = ({ path }: { readonly path: string }) => path.endsWith("/serviceentries");
+
+    it("puts each page in force when it has come, and says so long that there is more", async () => {
+      const third = Promise.withResolvers<void>();
+      server.script(
+        lists,
+        (exchange) => exchange.respond(200, page("7", "b", "a", "b")),
+        (exchange) => exchange.respond(200, page("7", "c", "c")),
+        async (exchange) => {
+          await third.promise;
+          exchange.respond(200, page("7", "", "d"));
+        },
+      );
+      const started = source.start();
+      await comes("ServiceEntry", "a b c");
+      expect([store.isPartial("ServiceEntry"), store.isPartial("Pod"), synced]).to.deep.equal([
+        true,
+        false,
+        0,
+      ]);
+      third.resolve();
+      await started;
+      expect(names("ServiceEntry")).to.equal("a b c d");
+      expect(store.isPartial("ServiceEntry")).to.equal(false);
+      const keys = batches.map((changes) => changes.map(({ key }) => key.slice(-1)).join(""));
+      expect(keys.filter((each) => /[a-d]/.test(each))).to.deep.equal(["ab", "cd"]);
+    });
+
+    it("takes back what is no more when the list broke off and began anew", async () => {
+      server.apply(serviceEntry("c"));
+      server.script(
+        lists,
+        (exchange) => exchange.respond(200, page("7", "b", "a", "c")),
+        (exchange) => exchange.refuse(503, "overloaded"),
+      );
+      const started = source.start();
+      await comes("ServiceEntry", "a c");
+      expect(store.isPartial("ServiceEntry")).to.equal(true);
+      await until(() => source.missing().some((each) => each.includes("overloaded")), "the fault");
+      clock.advance(3000);
+      await started;
+      expect(names("ServiceEntry")).to.equal("c");
+      expect(store.isPartial("ServiceEntry")).to.equal(false);
+    });
+
+    it("is whole when the kind turned out to be missing", async () => {
+      server.script(
+        lists,
+        (exchange) => exchange.respond(200, page("7", "b", "a")),
+        (exchange) => exchange.refuse(404, "no such resource"),
+      );
+      server.missing.add("serviceentries");
+      await source.start();
+      expect([names("ServiceEntry"), store.isPartial("ServiceEntry")]).to.deep.equal(["", false]);
+    });
+  });
+
   it("keeps only what is read of an object", async () => {
     server.apply(
       serviceEntry("a", {
