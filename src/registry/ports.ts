@@ -28,6 +28,33 @@ export type PortSource =
 
 /** `winners`: the merged entries, oldest first. */
 export function hostPorts(winners: readonly HostPlan[], source: PortSource): readonly HostPort[] {
+  const [plan, another] = winners;
+  if (plan === undefined || another !== undefined || !isAlikeEverywhere(plan, source))
+    return joinedPorts(winners, source);
+  // Thousands of entries share their ports.
+  const known = ALIKE_EVERYWHERE[source.kind].get(plan.entry.ports);
+  if (known !== undefined) return known;
+  const ports = joinedPorts(winners, source);
+  ALIKE_EVERYWHERE[source.kind].set(plan.entry.ports, ports);
+  return ports;
+}
+
+/** Whether every port is the same wherever its clients arrive, whichever addresses are answered, and has no name of its own there. */
+function isAlikeEverywhere({ entry, answerClass }: HostPlan, { kind }: PortSource): boolean {
+  if (kind === "virtual") return true;
+  if (answerClass !== "static") return false;
+  return entry.endpoints.every(
+    ({ address, ports }) => address.kind !== "name" && Object.keys(ports).length === 0,
+  );
+}
+
+/** What was found for the ports of an entry that says all about them. */
+const ALIKE_EVERYWHERE = {
+  virtual: new WeakMap<ServiceEntry["ports"], readonly HostPort[]>(),
+  real: new WeakMap<ServiceEntry["ports"], readonly HostPort[]>(),
+} as const;
+
+function joinedPorts(winners: readonly HostPlan[], source: PortSource): readonly HostPort[] {
   const ports = new Map<string, { port: Pick<HostPort, "name" | "transport">; reached: Reached[] }>();
   for (const plan of winners) {
     let places: readonly Place[] | undefined;

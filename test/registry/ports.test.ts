@@ -104,6 +104,25 @@ describe("hostPorts", () => {
     ]);
   });
 
+  it("tells entries apart that have the same ports and other endpoints", () => {
+    const plain = { resolution: "STATIC", ports: [HTTP], endpoints: [{ address: "10.0.0.1" }] };
+    const own = { ...plain, endpoints: [{ address: "10.0.0.1", ports: { http: 8080 } }] };
+    const resolved = {
+      ...plain,
+      resolution: "DNS",
+      endpoints: [{ address: "a.example.net", ports: { http: 1 } }],
+    };
+    const mapped = { ...plain, ports: [{ ...HTTP, targetPort: 9000 }] };
+    for (let turn = 0; turn < 2; turn += 1) {
+      expect(portsOf(plain, real())).to.deep.equal(["http/tcp 80 - 0"]);
+      expect(portsOf(own, real())).to.deep.equal(["http/tcp 8080 - 0"]);
+      expect(portsOf(resolved, real())).to.deep.equal(["http/tcp 1 - 0"]);
+      expect(portsOf(mapped, real())).to.deep.equal(["http/tcp 9000 - 0"]);
+      expect(portsOf(mapped, { kind: "virtual" })).to.deep.equal(["http/tcp 80 - 0"]);
+      expect(portsOf(plain, { kind: "virtual" })).to.deep.equal(["http/tcp 80 - 0"]);
+    }
+  });
+
   it("keeps weights within 16 bits and above 0", () => {
     const a = { address: "a.example.net", ports: { http: 1 }, weight: 4_000_000_000 };
     const b = { address: "b.example.net", ports: { http: 2 }, weight: 2_000_000_000 };
