@@ -29,7 +29,10 @@ export function createLogger(level: LogLevel, destination?: DestinationStream): 
   const lines: PinoLogger = pino(options, destination ?? pino.destination({ dest: 1, sync: true }));
   let current = level;
   return {
-    debug: (fields, message) => lines.debug(componentFirst(fields), message),
+    debug: (fields, message) => {
+      // Of each host there is one, and hardly ever is it wanted.
+      if (lines.isLevelEnabled("debug")) lines.debug(componentFirst(fields), message);
+    },
     info: (fields, message) => lines.info(componentFirst(fields), message),
     warn: (fields, message) => lines.warn(componentFirst(fields), message),
     error: (fields, message) => lines.error(componentFirst(fields), message),

@@ -53,12 +53,12 @@ export class WatchNeed {
   readonly #store: MeshState;
   #settings: NeedSettings;
   #isAllocated: (address: IpAddress) => boolean;
-  /** Entries that are in force, with what each one needs. */
-  readonly #entries = new Map<ObjectKey, EntryNeed>();
+  /** Entries that are in force, with what each one needs; only the entry where that is nothing. */
+  readonly #entries = new Map<ObjectKey, EntryNeed | ServiceEntry>();
   /** How many entries have each reason. */
   readonly #counts = new Map<PodReason, number>();
-  /** Of every host the namespaces that claim it, once per entry. */
-  readonly #claims = new Map<string, Namespace[]>();
+  /** Of every host the namespaces that claim it, once per entry; nearly always one. */
+  readonly #claims = new Map<string, Namespace | readonly Namespace[]>();
   #contested = 0;
   readonly #suffixNamespaces = new Set<ObjectKey>();
 
@@ -116,14 +116,15 @@ export class WatchNeed {
   #lookAtEntry(key: ObjectKey): void {
     const before = this.#entries.get(key);
     const entry = this.#store.all("ServiceEntry").get(key);
-    const isThere = entry !== undefined && !this.#isExcluded(entry);
-    const now = isThere ? { entry, reasons: this.#reasonsOf(entry) } : undefined;
+    const now = entry === undefined || this.#isExcluded(entry) ? undefined : entry;
+    const reasons = now === undefined ? NO_REASONS : this.#reasonsOf(now);
     if (now === undefined) this.#entries.delete(key);
-    else this.#entries.set(key, now);
-    if (now !== undefined) this.#claim(now.entry);
-    if (before !== undefined) this.#unclaim(before.entry);
-    for (const reason of now?.reasons ?? []) this.#count(reason, 1);
-    for (const reason of before?.reasons ?? []) this.#count(reason, -1);
+    else this.#entries.set(key, reasons.length === 0 ? now : { entry: now, reasons });
+    if (now !== undefined) this.#claim(now);
+    for (const reason of reasons) this.#count(reason, 1);
+    if (before === undefined) return;
+    this.#unclaim("reasons" in before ? before.entry : before);
+    if ("reasons" in before) for (const reason of before.reasons) this.#count(reason, -1);
   }
 
   #isExcluded({ labels }: ServiceEntry): boolean {
@@ -170,23 +171,24 @@ export class WatchNeed {
   #claim({ hosts, ref }: ServiceEntry): void {
     for (const host of hosts) {
       const claims = this.#claims.get(host);
-      if (claims === undefined) this.#claims.set(host, [ref.namespace]);
-      else this.#changeClaims(claims, () => claims.push(ref.namespace));
+      if (claims === undefined) this.#claims.set(host, ref.namespace);
+      else this.#changeClaims(host, listOf(claims), [...listOf(claims), ref.namespace]);
     }
   }
 
   #unclaim({ hosts, ref }: ServiceEntry): void {
     for (const host of hosts) {
-      const claims = this.#claims.get(host)!;
-      this.#changeClaims(claims, () => claims.splice(claims.indexOf(ref.namespace), 1));
-      if (claims.length === 0) this.#claims.delete(host);
+      const claims = listOf(this.#claims.get(host)!);
+      this.#changeClaims(host, claims, claims.toSpliced(claims.indexOf(ref.namespace), 1));
     }
   }
 
-  #changeClaims(claims: readonly Namespace[], change: () => void): void {
-    if (isContested(claims)) this.#contested -= 1;
-    change();
-    if (isContested(claims)) this.#contested += 1;
+  #changeClaims(host: string, before: readonly Namespace[], now: readonly Namespace[]): void {
+    if (isContested(before)) this.#contested -= 1;
+    if (isContested(now)) this.#contested += 1;
+    const [only, another] = now;
+    if (only === undefined) this.#claims.delete(host);
+    else this.#claims.set(host, another === undefined ? only : now);
   }
 
   #count(reason: PodReason, by: 1 | -1): void {
@@ -216,6 +218,10 @@ const NO_REASONS: readonly PodReason[] = [];
 function selectsWorkloads({ selector, hasEndpoints, resolution }: ServiceEntry): boolean {
   if (selector === undefined || resolution === "DYNAMIC_DNS") return false;
   return resolution === "NONE" || !hasEndpoints;
+}
+
+function listOf(claims: Namespace | readonly Namespace[]): readonly Namespace[] {
+  return typeof claims === "string" ? [claims] : claims;
 }
 
 function isContested(claims: readonly Namespace[]): boolean {
