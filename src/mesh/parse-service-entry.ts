@@ -141,7 +141,8 @@ function skippingBad<T>(
   read: (fields: Fields, path: string) => T,
 ): readonly T[] {
   const good: T[] = [];
-  for (const [index, each] of written.entries()) {
+  for (let index = 0; index < written.length; index += 1) {
+    const each = written[index];
     const elementPath = pathOf(index);
     try {
       if (!isFields(each))

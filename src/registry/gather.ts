@@ -58,15 +58,20 @@ export interface Failure {
   readonly text: string;
 }
 
-type Constants = Readonly<Record<Family, Map<IpAddress, Weighted>>>;
+type Constants = Readonly<Record<Family, ReadonlyMap<IpAddress, Weighted>>>;
 
 /** Inline endpoint addresses and selected workloads. */
 function gatherConstants({ parts, workloadsOf }: GatherInput, problems: Problem[]): Constants {
-  const constants = { A: new Map<IpAddress, Weighted>(), AAAA: new Map<IpAddress, Weighted>() };
+  // Most hosts have addresses of one family.
+  const constants: Partial<Record<Family, Map<IpAddress, Weighted>>> = {};
   const { entry, allowedAddresses } = parts[0]!.plan;
   const add = (address: IpAddress, weighted: Weighted) => {
     const kind = forbiddenKind(address, allowedAddresses);
-    if (kind === undefined) addWeighted(constants[familyOf(address)], address, weighted);
+    if (kind === undefined) {
+      const family = familyOf(address);
+      constants[family] ??= new Map();
+      addWeighted(constants[family], address, weighted);
+    }
     // Allowed where it is from, in the namespace of a linked host, not here.
     else problems.push(problem("AddressForbidden", entry.ref, "", `${address} is ${kind}.`));
   };
@@ -80,8 +85,11 @@ function gatherConstants({ parts, workloadsOf }: GatherInput, problems: Problem[
         if (plan.answerClass === "selected") problems.push(...portProblems(plan.entry, selected));
       }
   }
-  return constants;
+  const { A = NO_ADDRESSES, AAAA = NO_ADDRESSES } = constants;
+  return { A, AAAA };
 }
+
+const NO_ADDRESSES: ReadonlyMap<IpAddress, Weighted> = new Map();
 
 function portProblems(entry: ServiceEntry, { workload }: SelectedWorkload): readonly Problem[] {
   return mismatchedPorts(entry, workloadPorts(workload))
@@ -112,7 +120,8 @@ function gatherFamily(
 ): FamilyState {
   const { entry, allowedAddresses } = parts[0]!.plan;
   // Where nothing is added they stay as they are.
-  const addresses = names.length === 0 ? constants[family] : new Map(constants[family]);
+  const merged = names.length === 0 ? undefined : new Map(constants[family]);
+  const addresses = merged ?? constants[family];
   let isPending = false;
   let isStale = false;
   let expiresAtMs: MonotonicMs | undefined;
@@ -125,7 +134,7 @@ function gatherFamily(
     const allowed = resolved.filter((address) => forbiddenKind(address, allowedAddresses) === undefined);
     const refused = resolved.find((address) => !allowed.includes(address));
     if (refused !== undefined) problems.push(forbidden(entry.ref, name.name, refused));
-    for (const address of allowed) addWeighted(addresses, address, name);
+    if (merged !== undefined) for (const address of allowed) addWeighted(merged, address, name);
     if (allowed.length === 0) filtered += 1;
     return allowed.length > 0;
   };

@@ -414,9 +414,9 @@ export class Registry {
       if (ofHost.length > 0 && cause !== undefined) causes.push(cause);
       if (changes.length >= MOST_CHANGES) tell();
     };
-    for (const [host, cause] of toLink) {
+    for (const host of toLink.keys()) {
       if (isPartial && this.#dependsOnOthers(host)) {
-        if (!this.#toLinkLater.has(host)) this.#toLinkLater.set(host, cause);
+        if (!this.#toLinkLater.has(host)) this.#toLinkLater.set(host, toLink.get(host)!);
         continue;
       }
       // What waits for nothing is not kept until all are linked.
