@@ -13,6 +13,8 @@ import { SettingsError } from "./config/settings-error.ts";
 
 const USAGE = 2;
 const FAILED = 1;
+/** As a shell tells it of a program that SIGPIPE ended. */
+const NOBODY_READS = 141;
 
 const HELP = `Usage: serviceentry-dns COMMAND [OPTION]...
 
@@ -54,6 +56,8 @@ const ROOT = fileURLToPath(new URL("..", import.meta.url));
 process.exitCode = await run(process.argv.slice(2));
 
 async function run([command, ...argv]: readonly string[]): Promise<number> {
+  // A server's lines are not written there.
+  if (command !== "serve") process.stdout.on("error", endWithReader);
   if (command === undefined || command === "--help" || command === "help") {
     process.stdout.write(HELP);
     return command === undefined ? USAGE : 0;
@@ -75,6 +79,12 @@ async function run([command, ...argv]: readonly string[]): Promise<number> {
   } catch (error) {
     return explain(command, error);
   }
+}
+
+/** Who reads the output, `head` say, has seen enough. */
+function endWithReader(error: NodeJS.ErrnoException): void {
+  if (error.code !== "EPIPE") throw error;
+  process.exit(NOBODY_READS);
 }
 
 function isCommand(word: string): word is CommandName {

@@ -419,6 +419,13 @@ describe("the program", function () {
     });
   });
 
+  it("ends quietly when nobody reads what a command prints", async () => {
+    const script = '("$0" src/main.ts completion bash; echo "status $?" >&2) | true';
+    const program = start([], { command: ["sh", "-c", script, process.execPath] });
+    expect(await program.exit()).to.equal(0);
+    expect(program.error).to.equal("status 141\n");
+  });
+
   it("runs as built JavaScript too", async () => {
     execFileSync("npm", ["run", "-s", "build"], { cwd: ROOT });
     writeFileSync(join(folder, "a.yaml"), ENTRY("a", "a.internal.example", "10.1.2.3"));
