@@ -40,14 +40,17 @@ export class MeshStore implements MeshState {
   readonly #listeners: ((changes: readonly MeshChange[]) => void)[] = [];
   #pending = new Map<ObjectKey, MeshChange>();
   readonly #partial = new Set<Kind>();
+  /** A kind is partial no more, and the listeners do not know yet. */
+  #isNewlyWhole = false;
 
   isPartial(kind: Kind): boolean {
     return this.#partial.has(kind);
   }
 
+  /** That it is partial no more, the listeners are told with the next flush. */
   notePartial(kind: Kind, isPartial: boolean): void {
     if (isPartial) this.#partial.add(kind);
-    else this.#partial.delete(kind);
+    else if (this.#partial.delete(kind)) this.#isNewlyWhole = true;
   }
 
   all<K extends Kind>(kind: K): ReadonlyMap<ObjectKey, ObjectByKind[K]> {
@@ -76,14 +79,18 @@ export class MeshStore implements MeshState {
     this.#note({ kind, key, before, receivedAtMs, writtenAtMs: undefined });
   }
 
-  /** `listener` is called by `flush` with all changes since the last one, never with an empty list. */
+  /**
+   * `listener` is called by `flush` with all changes since the last one; with an empty list only where a kind that was
+   * partial is whole now.
+   */
   onChange(listener: (changes: readonly MeshChange[]) => void): void {
     this.#listeners.push(listener);
   }
 
   /** Tells the listeners what has changed. A source calls it when one event, file or list is wholly in. */
   flush(): void {
-    if (this.#pending.size === 0) return;
+    if (this.#pending.size === 0 && !this.#isNewlyWhole) return;
+    this.#isNewlyWhole = false;
     const changes = [...this.#pending.values()];
     this.#pending = new Map();
     for (const listener of this.#listeners) listener(changes);

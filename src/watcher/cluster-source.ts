@@ -167,9 +167,9 @@ export class ClusterSource implements Closeable {
         },
         // What selects workloads is answered from all of them.
         takesParts: () => objects.isEmpty && (kind === "ServiceEntry" || isOfClients),
-        onPart: (part, receivedAtMs) => objects.addPart(part, receivedAtMs),
+        onPart: (part, receivedAtMs) => objects.addPart(part, receivedAtMs, false),
         onList: (listed, refusedNow, receivedAtMs, isRest) => {
-          if (isRest) objects.addRest(listed, receivedAtMs);
+          if (isRest) objects.addPart(listed, receivedAtMs, true);
           else objects.replace(listed, receivedAtMs);
           reportRefused(refusedNow);
           logger.debug({ component: COMPONENT, kind, objects: store.all(kind).size }, "listed");

@@ -34,17 +34,10 @@ export class WatchedObjects {
     return this.#rejected.size === 0 && this.#store.all(this.#kind).size === 0;
   }
 
-  /** Puts these objects in force, which are not all; flushes those of the call before. */
-  addPart(objects: readonly WatchedObject[], receivedAtMs: MonotonicMs): void {
-    this.#store.flush();
-    this.#store.notePartial(this.#kind, true);
+  /** Puts one part of a first list in force; flushes. `isLast`: then all are there. */
+  addPart(objects: readonly WatchedObject[], receivedAtMs: MonotonicMs, isLast: boolean): void {
     for (const object of objects) this.#put(object, receivedAtMs);
-  }
-
-  /** Puts the last of these objects in force; flushes. */
-  addRest(objects: readonly WatchedObject[], receivedAtMs: MonotonicMs): void {
-    for (const object of objects) this.#put(object, receivedAtMs);
-    this.#store.notePartial(this.#kind, false);
+    this.#store.notePartial(this.#kind, !isLast);
     this.#store.flush();
   }
 

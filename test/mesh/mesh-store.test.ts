@@ -25,6 +25,22 @@ describe("MeshStore", () => {
     store.onChange((changes) => batches.push(changes));
   });
 
+  it("tells once that a kind is whole, though nothing has changed since", () => {
+    store.notePartial("Namespace", true);
+    store.put("Namespace", namespace("a", "1"), 10);
+    store.flush();
+    store.flush();
+    expect([batches.length, store.isPartial("Namespace")]).to.deep.equal([1, true]);
+    store.notePartial("Namespace", false);
+    store.notePartial("Namespace", false);
+    store.flush();
+    store.flush();
+    expect([batches.length, batches[1], store.isPartial("Namespace")]).to.deep.equal([2, [], false]);
+    store.notePartial("Pod", false);
+    store.flush();
+    expect(batches.length).to.equal(2);
+  });
+
   it("tells of all changes since the last flush, one per object, with the value before the first", () => {
     const first = namespace("a", "1");
     store.put("Namespace", first, 10);

@@ -226,6 +226,18 @@ describe("Registry", () => {
       expect(world.answer("a.example")).to.deep.equal(["192.0.2.1", "192.0.2.2"]);
     });
 
+    it("takes up what was put off when the last page has nothing new", () => {
+      world.put(dns("d.example", "up.example"));
+      world.settle();
+      world.store.notePartial("ServiceEntry", false);
+      world.store.flush();
+      expect(world.answer("d.example")).to.equal("pending");
+      world.emitted();
+      world.store.flush();
+      world.settle();
+      expect(world.emitted()).to.deep.equal([]);
+    });
+
     it("forgets what was put off when it has gone again", () => {
       world.put(dns("c.example", "b.example"));
       world.remove("ServiceEntry", "default", "c-example");
