@@ -12,6 +12,14 @@ import { Errno, type MappedMemory, type ReadyEvents, type SystemCalls } from "./
 /** Idle, ten turns of the event loop in a second were 0.5 % of a processor; the control plane wakes us when it speaks. */
 export const SLICE_MS = 250;
 
+/**
+ * Pieces of work take no more than this in a row; then the thread waits at least `REST_MS`, unless there are queries. A
+ * thread that goes on until the scheduler takes its processor away is owed nothing then: the control plane gets the
+ * next millisecond, and a query that comes waits for it. One that has slept runs as soon as it is woken.
+ */
+const WORK_MS = 0.25;
+const REST_MS = 1;
+
 /** Something with a descriptor of its own. */
 export interface Watched {
   /** Replies of upstreams are served before new queries. */
@@ -55,6 +63,8 @@ export class Loop {
   #isClosed = false;
   #isWoken = false;
   #immediate: NodeJS.Immediate | null = null;
+  /** When the loop last came back from a wait that may have been a rest. */
+  #restedMs: MonotonicMs = 0;
   #busyMs = 0;
   #longestMs = 0;
 
@@ -89,7 +99,10 @@ export class Loop {
     this.#freeTokens.push(token);
   }
 
-  /** Calls back in a turn of its own, soon; one in each turn, so that queries are answered in between. */
+  /**
+   * Calls back in a turn of its own, soon; one in each turn, so that queries are answered in between, and a rest after
+   * `WORK_MS` of turns.
+   */
   soon(callback: () => void): void {
     this.#soon.push(callback);
   }
@@ -131,8 +144,10 @@ export class Loop {
     this.#flush();
     let nowMs = this.clock.nowMs();
     do {
-      const count = this.#events.wait(this.#waitMs(nowMs, endMs));
+      const waitMs = this.#waitMs(nowMs, endMs);
+      const count = this.#events.wait(waitMs);
       const startedMs = this.clock.stamp();
+      if (waitMs > 0) this.#restedMs = startedMs;
       if (count < 0 && count !== -Errno.EINTR) throw new Error(`epoll_wait failed: ${count}`);
       try {
         if (count > 0) this.#serve(count);
@@ -150,7 +165,7 @@ export class Loop {
 
   /** Whole milliseconds, rounded up: a wait that ends too early would be repeated for nothing. */
   #waitMs(nowMs: MonotonicMs, endMs: MonotonicMs): number {
-    if (this.#soon.length > 0) return 0;
+    if (this.#soon.length > 0) return nowMs - this.#restedMs < WORK_MS ? 0 : REST_MS;
     return Math.max(0, Math.ceil(Math.min(endMs, this.clock.nextDueMs) - nowMs));
   }
 

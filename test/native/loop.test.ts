@@ -2,7 +2,7 @@
 
 import { createSocket, type RemoteInfo, type Socket } from "node:dgram";
 import { once } from "node:events";
-import { readdirSync, readlinkSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { expect } from "chai";
 import type { UdpSocket } from "../../src/forwarder/upstream-sockets.ts";
 import { type BatchBackEnd, openBatchBackEnd } from "../../src/native/batch-back-end.ts";
@@ -70,6 +70,25 @@ describe("loop", () => {
       }
       await promise;
       expect(order.slice(0, 4)).to.deep.equal(["a", "timer of a", "b", "timer of b"]);
+    });
+
+    it("rests between pieces of work that take long together, not between short ones", async () => {
+      const made = await backEnd(50);
+      const sleepsOf = async (pieces: number, eachMs: number) => {
+        const before = sleeps();
+        const { promise, resolve } = Promise.withResolvers<void>();
+        for (let left = pieces; left > 0; left -= 1) {
+          made.soon(() => {
+            for (const endMs = performance.now() + eachMs; performance.now() < endMs; );
+            if (left === 1) resolve();
+          });
+        }
+        await promise;
+        return sleeps() - before;
+      };
+      // 20 ms of work.
+      expect(await sleepsOf(200, 0.1)).to.be.at.least(40);
+      expect(await sleepsOf(200, 0)).to.be.at.most(40);
     });
 
     it("sends to upstream and hears its replies, of both families", async () => {
@@ -222,4 +241,10 @@ function descriptors(): number {
 
 async function turns(count: number): Promise<void> {
   for (let each = 0; each < count; each += 1) await new Promise((resolve) => setImmediate(resolve));
+}
+
+/** How often this thread has waited for something. */
+function sleeps(): number {
+  const status = readFileSync("/proc/thread-self/status", "latin1");
+  return Number(/^voluntary_ctxt_switches:\s+(\d+)/m.exec(status)?.[1]);
 }
