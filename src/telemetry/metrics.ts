@@ -107,10 +107,10 @@ export function createMetrics(options: MetricsOptions): Metrics {
 }
 
 /**
- * How often the loop is looked at; shorter delays than this may not be seen. A hundred looks a second by each of two monitors
- * were half of what an idle program cost.
+ * How often the loop is looked at; a shorter delay may not be seen. Each look wakes an idle thread up, and there are two
+ * monitors: fifty looks a second by each were most of what an idle program cost.
  */
-const LAG_RESOLUTION_MS = 20;
+const LAG_RESOLUTION_MS = 50;
 
 /** The monitor records the whole time between two looks, of which the resolution is no delay. */
 function takeLagSeconds(monitor: ReturnType<typeof monitorEventLoopDelay>): number {
