@@ -108,7 +108,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
 
 /**
  * How often the loop is looked at; a shorter delay may not be seen. Each look wakes an idle thread up, and there are two
- * monitors: fifty looks a second by each were most of what an idle program cost.
+ * monitors: with fifty looks a second they were most of what this thread cost while nothing happened.
  */
 const LAG_RESOLUTION_MS = 50;
 
