@@ -217,9 +217,8 @@ function verdict({ than, most }: Goal, values: Row["values"], isLatency = false)
   if (measured.length === 0) return [];
   const best = (round: number) => Math.min(...measured.map((key) => values[key]![round]!));
   const ours = values.batch ?? [];
-  const bestOfAll = Math.min(...ours.map((_, round) => best(round)));
   const ratio = isLatency
-    ? Math.min(...ours) / bestOfAll
+    ? Math.min(...ours) / Math.min(...ours.map((_, round) => best(round)))
     : median(ours.map((each, round) => each / best(round)));
   const names = measured.map((key) => SERVERS[key]).join(", ");
   return [`${names}: ${ratio.toFixed(2)} (at most ${most}: ${ratio <= most ? "met" : "**not met**"})`];

@@ -53,19 +53,3 @@ export async function quiet(pid: number): Promise<void> {
     if (cpuMs(pid) - before < QUIET_SAMPLE_MS * QUIET_SHARE) return;
   }
 }
-
-/** What a start leaves to be done later: memory that goes back, compilers. */
-const SETTLE_MS = 20_000;
-const IDLE_MS = 20_000;
-
-/** The share of a processor that the process takes once it has started and settled. */
-export async function idleShare(pid: number): Promise<number> {
-  await quiet(pid);
-  await sleep(SETTLE_MS);
-  const before = cpuMs(pid);
-  await sleep(IDLE_MS);
-  return (cpuMs(pid) - before) / IDLE_MS;
-}
-
-/** For the pages that say it. */
-export const IDLE_IS = `processor time over ${IDLE_MS / 1000} s, ${SETTLE_MS / 1000} s after the start, in which nobody asks and nothing changes`;
